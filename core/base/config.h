@@ -1,0 +1,60 @@
+/* The words of the core, its fixed sizes, and the few helpers that every floor uses.
+ *
+ *   base      where memory comes from (base.h)
+ *   chunk     one contiguous piece from a base, aligned to the slab size
+ *   arena     a chunk cut into slabs, and for each slab one atomic word: a bit for each free unit
+ *   slab      4 MiB, aligned to its size: 64 units
+ *   unit      64 KiB, aligned to its size: the piece that arenas hand out
+ *   shard     a run of units with a header in its first bytes: blocks of one size class (one unit),
+ *             one large or huge block (many units), or the nursery of a heap (one unit)
+ *   block     one allocation; while it is free, it holds the link to the next
+ *   nursery   the first unit of a heap: holds the heap itself, and its blocks of all small classes
+ *             while these are few
+ *   heap      what a caller allocates from; used by one thread at a time
+ *   context   what a heap takes units from: the arenas, and a hint where to look first
+ *   registry  gives each thread its heap, takes it back at the thread's end
+ *   granule   the smallest step between sizes: 8 or 16 bytes, a property of the heap
+ */
+#ifndef FERROC_CORE_BASE_CONFIG_H
+#define FERROC_CORE_BASE_CONFIG_H
+
+#include <assert.h>
+#include <stdalign.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define FE_SLAB_SHIFT 22
+#define FE_SHARD_SHIFT 16
+#define FE_GRANULE_SHIFT 4
+
+#define FE_SLAB_SIZE ((size_t)1 << FE_SLAB_SHIFT)      /* 4 MiB */
+#define FE_UNIT_SIZE ((size_t)1 << FE_SHARD_SHIFT)     /* 64 KiB */
+#define FE_GRANULE_SIZE ((size_t)1 << FE_GRANULE_SHIFT) /* 16 */
+#define FE_UNITS_PER_SLAB (1u << (FE_SLAB_SHIFT - FE_SHARD_SHIFT))
+
+/* Size types: small blocks have a table of their own, medium ones share a shard, large ones have a
+ * run of units of one slab, huge ones whole slabs. */
+#define FE_MEDIUM_MAX (FE_UNIT_SIZE / 2)                /* 32 KiB */
+#define FE_LARGE_UNITS_MAX (15 * FE_UNITS_PER_SLAB / 32) /* 30 units: 15/32 of a slab */
+
+static_assert(FE_UNITS_PER_SLAB == 64, "the units of a slab are the bits of one 64-bit word");
+
+/* User space addresses that a block can have: 47 bits on x86-64 and AArch64 Linux by default. */
+#define FE_ADDRESS_BITS 47
+
+#define FE_LIKELY(condition) __builtin_expect(!!(condition), 1)
+#define FE_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+#define FE_COLD __attribute__((noinline, cold))
+#define FE_CACHE_LINE 64
+
+/* Rounds up to a power of two `alignment`; the caller sees to it that it does not overflow. */
+static inline uintptr_t fe_align_up(uintptr_t value, size_t alignment) {
+  return (value + alignment - 1) & ~(uintptr_t)(alignment - 1);
+}
+
+static inline bool fe_is_power_of_two(size_t value) {
+  return value != 0 && (value & (value - 1)) == 0;
+}
+
+#endif /* FERROC_CORE_BASE_CONFIG_H */

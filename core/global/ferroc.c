@@ -1,0 +1,89 @@
+/* The functions of the calling thread's heap: fe_malloc and its family. */
+#include "core/ferroc.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "core/global/global.h"
+#include "core/thread/registry.h"
+
+FE_COLD void *fe_global_alloc_slowly(size_t size) {
+  fe_heap_t *heap = fe_registry_attach();
+  void *block = heap == NULL ? NULL : fe_heap_alloc_slowly(heap, size, false);
+  if (block == NULL) errno = ENOMEM;
+  return block;
+}
+
+void *fe_malloc(size_t size) {
+  void *block = fe_heap_alloc_quickly(fe_registry_heap(), size);
+  if (FE_LIKELY(block != NULL)) return block;
+  return fe_global_alloc_slowly(size);
+}
+
+FE_COLD void fe_global_free_slowly(fe_heap_t *heap, void *ptr) {
+  fe_global_check(ptr, "free");
+  fe_shard_t *shard = fe_shard_of(ptr);
+  if (fe_heap_of(shard) == heap) {
+    fe_heap_free_slowly(heap, shard, ptr);
+  } else {
+    fe_heap_free_remotely(shard, ptr);
+  }
+}
+
+void fe_free(void *ptr) {
+  if (FE_UNLIKELY(ptr == NULL)) return;
+  fe_global_check(ptr, "fe_free");
+  fe_heap_t *heap = fe_registry_heap();
+  if (FE_LIKELY(fe_heap_free_quickly(heap, ptr))) return;
+  fe_global_free_slowly(heap, ptr);
+}
+
+fe_heap_t *fe_thread_heap(void) {
+  fe_heap_t *heap = fe_registry_attach();
+  if (heap == NULL) errno = ENOMEM;
+  return heap;
+}
+
+void *fe_calloc(size_t count, size_t size) {
+  fe_heap_t *heap = fe_thread_heap();
+  return heap == NULL ? NULL : fe_heap_calloc(heap, count, size);
+}
+
+void *fe_realloc(void *ptr, size_t size) {
+  if (ptr == NULL) return fe_malloc(size);
+  if (size == 0) {
+    fe_free(ptr);
+    return NULL;
+  }
+  fe_heap_t *heap = fe_thread_heap();
+  return heap == NULL ? NULL : fe_heap_realloc(heap, ptr, size);
+}
+
+void *fe_aligned_alloc(size_t alignment, size_t size) {
+  fe_heap_t *heap = fe_thread_heap();
+  return heap == NULL ? NULL : fe_heap_aligned_alloc(heap, alignment, size);
+}
+
+int fe_posix_memalign(void **out, size_t alignment, size_t size) {
+  if (!fe_is_power_of_two(alignment) || alignment % sizeof(void *) != 0) return EINVAL;
+  int saved_errno = errno;
+  void *block = fe_aligned_alloc(alignment, size);
+  errno = saved_errno;
+  if (block == NULL) return ENOMEM;
+  *out = block;
+  return 0;
+}
+
+size_t fe_malloc_size(const void *ptr) {
+  if (ptr == NULL) return 0;
+  fe_global_check(ptr, "fe_malloc_size");
+  return fe_block_usable_size(ptr);
+}
+
+void fe_collect(bool force) {
+  fe_heap_t *heap = fe_registry_heap();
+  if (heap != &fe_heap_empty) fe_heap_collect(heap, force);
+  if (heap == &fe_heap_empty && force) fe_arenas_purge(&fe_arenas_default);
+}
+
+bool fe_owns(const void *ptr) { return fe_owns_address(ptr); }

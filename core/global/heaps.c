@@ -1,0 +1,161 @@
+/* The functions of explicit heaps: fe_heap_alloc and its family, and fe_heap_resize. */
+#include <errno.h>
+#include <string.h>
+
+#include "core/global/global.h"
+#include "core/thread/registry.h"
+
+static FE_COLD void *alloc_slowly(fe_heap_t *heap, size_t size) {
+  void *block = fe_heap_alloc_slowly(heap, size, false);
+  if (block == NULL) errno = ENOMEM;
+  return block;
+}
+
+void *fe_heap_alloc(fe_heap_t *heap, size_t size) {
+  void *block = fe_heap_alloc_quickly(heap, size);
+  if (FE_LIKELY(block != NULL)) return block;
+  return alloc_slowly(heap, size);
+}
+
+void *fe_heap_calloc(fe_heap_t *heap, size_t count, size_t size) {
+  size_t bytes;
+  if (__builtin_mul_overflow(count, size, &bytes)) {
+    errno = ENOMEM;
+    return NULL;
+  }
+  void *block = fe_heap_alloc(heap, bytes);
+  if (block == NULL) return NULL;
+  bool is_zero = bytes > FE_MEDIUM_MAX && fe_shard_of(block)->is_zero;
+  return is_zero ? block : memset(block, 0, bytes);
+}
+
+void fe_heap_free(fe_heap_t *heap, void *ptr) {
+  if (FE_UNLIKELY(ptr == NULL)) return;
+  fe_global_check(ptr, "fe_heap_free");
+  if (FE_LIKELY(fe_heap_free_quickly(heap, ptr))) return;
+  fe_global_free_slowly(heap, ptr);
+}
+
+void *fe_heap_aligned_alloc(fe_heap_t *heap, size_t alignment, size_t size) {
+  if (!fe_is_power_of_two(alignment)) {
+    errno = EINVAL;
+    return NULL;
+  }
+  void *block = fe_heap_alloc_aligned(heap, size, alignment);
+  if (block == NULL) errno = ENOMEM;
+  return block;
+}
+
+/* Whether the block can stay where it is when its size changes. */
+static bool resize_in_place(fe_heap_t *heap, void *ptr, size_t usable, size_t size) {
+  fe_shard_t *shard = fe_shard_of(ptr);
+  if (shard->kind == FE_SHARD_LARGE) {
+    /* Another heap's books are not ours to write, but a thread heap's are for all. */
+    fe_heap_t *owner = fe_heap_of(shard);
+    if (owner == heap || owner->is_thread_heap) return fe_large_resize(owner, shard, ptr, size);
+  }
+  return size <= usable && size >= usable / 2;
+}
+
+static void *move_block(fe_heap_t *heap, void *ptr, size_t usable, size_t size) {
+  void *moved = fe_heap_alloc(heap, size);
+  if (moved == NULL) return NULL;
+  memcpy(moved, ptr, size < usable ? size : usable);
+  fe_heap_free(heap, ptr);
+  return moved;
+}
+
+void *fe_heap_realloc(fe_heap_t *heap, void *ptr, size_t size) {
+  if (ptr == NULL) return fe_heap_alloc(heap, size);
+  fe_global_check(ptr, "fe_heap_realloc");
+  if (size == 0) {
+    fe_heap_free(heap, ptr);
+    return NULL;
+  }
+  size_t usable = fe_block_usable_size(ptr);
+  if (resize_in_place(heap, ptr, usable, size)) return ptr;
+  return move_block(heap, ptr, usable, size);
+}
+
+/* -- fe_heap_resize: the caller vouches that ptr is a block of the heap, so nothing is looked up
+ * but the block's shard, and blocks are counted in used_unchecked -- */
+
+static FE_COLD void *resize_alloc_slowly(fe_heap_t *heap, size_t size) {
+  if (size == 0) return NULL;
+  if (heap == NULL) return fe_malloc(size);
+  if (size > FE_TINY_MAX && size <= FE_MEDIUM_MAX) {
+    fe_shard_t *shard = heap->current[fe_class_of_larger(size)];
+    fe_block_t *block = fe_shard_pop(shard);
+    if (FE_LIKELY(block != NULL)) {
+      shard->used_unchecked++;
+      return block;
+    }
+  }
+  heap->is_unchecked = true;
+  void *block = fe_heap_alloc_slowly(heap, size, true);
+  if (block == NULL) errno = ENOMEM;
+  return block;
+}
+
+/* The count of the shard fell below 0, and the block is not yet free. */
+static FE_COLD void *resize_free_slowly(fe_heap_t *heap, void *ptr) {
+  fe_shard_t *shard = fe_shard_of(ptr);
+  shard->used_unchecked++;
+  if (heap == NULL) {
+    fe_free(ptr);
+  } else if (fe_shard_owner(shard) != heap) {
+    fe_global_free_slowly(heap, ptr);
+  } else {
+    fe_shard_push(shard, ptr);
+    shard->used_unchecked--;
+    fe_heap_shard_after_free(heap, shard);
+  }
+  return NULL;
+}
+
+/* A block that fits its new size as well as its old one stays; a smaller size moves to a smaller
+ * class, unless there is no memory for it. The sizes come as the caller has them at hand. */
+static FE_COLD void *resize_slowly(fe_heap_t *heap, void *ptr, size_t difference, size_t new_top) {
+  size_t new_size = new_top + 1;
+  size_t old_size = (difference ^ new_top) + 1;
+  if (heap == NULL) return fe_realloc(ptr, new_size);
+  fe_global_check(ptr, "fe_heap_resize");
+  size_t usable = fe_block_usable_size(ptr);
+  fe_shard_t *shard = fe_shard_of(ptr);
+  if (shard->kind == FE_SHARD_LARGE) {
+    if (fe_large_resize(heap, shard, ptr, new_size)) return ptr;
+  } else if (new_size <= usable &&
+             fe_class_of(new_size, heap->granule) == fe_class_of(usable, heap->granule)) {
+    return ptr;
+  }
+  void *moved = fe_heap_resize(heap, NULL, 0, new_size);
+  if (moved == NULL) return new_size <= usable ? ptr : NULL;
+  memcpy(moved, ptr, old_size < new_size ? old_size : new_size);
+  fe_heap_resize(heap, ptr, old_size, 0);
+  return moved;
+}
+
+void *fe_heap_resize(void *heap_or_null, void *ptr, size_t old_size, size_t new_size) {
+  fe_heap_t *heap = heap_or_null;
+  if (ptr == NULL) {
+    if (FE_UNLIKELY(heap == NULL || new_size > FE_TINY_MAX)) {
+      return resize_alloc_slowly(heap, new_size);
+    }
+    fe_shard_t *shard = heap->table[new_size];
+    fe_block_t *block = fe_shard_pop(shard);
+    if (FE_UNLIKELY(block == NULL)) return resize_alloc_slowly(heap, new_size);
+    shard->used_unchecked++;
+    return block;
+  }
+  size_t new_top; /* of a block of new_size: the offset of its last byte */
+  if (FE_LIKELY(__builtin_sub_overflow(new_size, 1, &new_top))) {
+    fe_shard_t *shard = fe_shard_of(ptr);
+    if (FE_UNLIKELY(--shard->used_unchecked < 0)) return resize_free_slowly(heap, ptr);
+    fe_shard_push(shard, ptr);
+    return NULL;
+  }
+  /* Classes end at multiples of 8, so sizes that round up to the same multiple share one. */
+  size_t difference = (old_size - 1) ^ new_top;
+  if (difference < 8) return ptr;
+  return resize_slowly(heap, ptr, difference, new_top);
+}

@@ -1,0 +1,99 @@
+/* Allocation when the current shard has no block left: the ways to get one, the cheapest first. */
+#include "core/heap/heap.h"
+#include "core/heap/heap_inline.h"
+#include "core/slab/remote.h"
+
+/* Free lists grow by about a page, so that pages nobody needs stay untouched. */
+#define FE_EXTEND_BYTES 4096
+
+bool fe_heap_may_hold(fe_heap_t *heap, size_t bytes) {
+  if (FE_LIKELY(bytes <= heap->limit && heap->held_bytes <= heap->limit - bytes)) return true;
+  fe_heap_collect(heap, false);
+  return bytes <= heap->limit && heap->held_bytes <= heap->limit - bytes;
+}
+
+/* Carves new blocks out of a shard; whether it could. */
+static bool extend(fe_heap_t *heap, fe_shard_t *shard) {
+  if (shard->capacity == shard->reserved) return false;
+  size_t step = FE_EXTEND_BYTES;
+  if (heap->held_bytes + step > heap->limit) step = shard->block_size;
+  if (heap->held_bytes + shard->block_size > heap->limit) return false;
+  heap->held_bytes += fe_shard_extend(shard, step) * shard->block_size;
+  return true;
+}
+
+/* A current shard with a free block, made out of the queue; EMPTY if no shard of it has one. */
+static fe_shard_t *refill_current(fe_heap_t *heap, unsigned class_index) {
+  for (;;) {
+    fe_shard_t *shard = heap->current[class_index];
+    if (shard == &fe_shard_empty || shard->free != NULL) return shard;
+    if (fe_heap_take_remote(heap, shard) || extend(heap, shard)) return shard;
+    if (shard->capacity < shard->reserved) return &fe_shard_empty; /* the limit */
+    if (fe_remote_sleep(shard)) fe_heap_shelve_shard(heap, shard);
+  }
+}
+
+static fe_shard_t *add_shard(fe_heap_t *heap, unsigned class_index) {
+  size_t block_size = fe_class_size(class_index);
+  if (!fe_heap_may_hold(heap, block_size)) return &fe_shard_empty;
+  fe_run_t run;
+  if (!fe_context_take(&heap->context, 1, &run)) return &fe_shard_empty;
+  fe_shard_t *shard = fe_shard_init(&run, 0, &heap->inbox, FE_SHARD_BLOCKS);
+  fe_shard_init_blocks(shard, block_size, class_index, heap->colour++);
+  fe_remote_list(shard);
+  fe_heap_list_shard(heap, shard);
+  heap->shard_count++;
+  return refill_current(heap, class_index);
+}
+
+static void *pop_counted(fe_shard_t *shard, bool is_unchecked) {
+  fe_block_t *block = fe_shard_pop(shard);
+  if (block != NULL && is_unchecked) shard->used_unchecked++;
+  if (block != NULL && !is_unchecked) shard->used++;
+  return block;
+}
+
+FE_COLD void *fe_heap_alloc_slowly(fe_heap_t *heap, size_t size, bool is_unchecked) {
+  fe_heap_drain(heap);
+  if (size > FE_MEDIUM_MAX) return fe_large_alloc(heap, size, heap->granule);
+  unsigned class_index = fe_class_of(size, heap->granule);
+  fe_shard_t *shard = refill_current(heap, class_index);
+  if (shard == &fe_shard_empty) {
+    void *block = fe_nursery_alloc(heap, class_index);
+    if (block != NULL) return block;
+    shard = add_shard(heap, class_index);
+  }
+  return pop_counted(shard, is_unchecked);
+}
+
+/* A block of a shard, not of the nursery: those are not aligned to more than the granule. */
+static fe_block_t *alloc_in_shard(fe_heap_t *heap, size_t size) {
+  fe_heap_drain(heap);
+  unsigned class_index = fe_class_of(size, heap->granule);
+  fe_shard_t *shard = refill_current(heap, class_index);
+  if (shard == &fe_shard_empty) shard = add_shard(heap, class_index);
+  return pop_counted(shard, false);
+}
+
+void *fe_heap_alloc_aligned(fe_heap_t *heap, size_t size, size_t alignment) {
+  if (alignment <= heap->granule) {
+    void *block = fe_heap_alloc_quickly(heap, size);
+    return block != NULL ? block : fe_heap_alloc_slowly(heap, size, false);
+  }
+  if (size > PTRDIFF_MAX || alignment > PTRDIFF_MAX) return NULL;
+  if (size == 0) size = 1;
+  /* Blocks start at multiples of 16, and so does every second size of a granule of 8. */
+  if (alignment == 16 && size <= FE_MEDIUM_MAX) return alloc_in_shard(heap, (size + 15) & ~(size_t)15);
+  size_t padded = size + alignment - 16;
+  if (padded > FE_MEDIUM_MAX || alignment > FE_MEDIUM_MAX) {
+    return fe_large_alloc(heap, size, alignment);
+  }
+  fe_block_t *block = alloc_in_shard(heap, fe_align_up(padded, 16));
+  char *aligned = (char *)fe_align_up((uintptr_t)block, alignment);
+  if (aligned != (char *)block) {
+    fe_shard_t *shard = fe_shard_of(block);
+    atomic_store_explicit(&shard->has_interior, true, memory_order_relaxed);
+    fe_shard_set_owner(shard, NULL);
+  }
+  return aligned;
+}

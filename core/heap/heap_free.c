@@ -1,0 +1,86 @@
+/* Frees that cannot go the short way: into full shards, nurseries and large blocks, through
+ * pointers into a block, by other threads. */
+#include "core/heap/heap.h"
+#include "core/heap/heap_inline.h"
+#include "core/slab/remote.h"
+
+static bool is_current(const fe_heap_t *heap, const fe_shard_t *shard) {
+  return heap->current[shard->class_index] == shard;
+}
+
+FE_COLD void fe_heap_shard_after_free(fe_heap_t *heap, fe_shard_t *shard) {
+  if (is_current(heap, shard) || shard->used + shard->used_unchecked + 2 != 0) return;
+  fe_heap_give_up_shard(heap, shard);
+}
+
+FE_COLD void fe_heap_free_slowly(fe_heap_t *heap, fe_shard_t *shard, void *ptr) {
+  if (shard->kind == FE_SHARD_LARGE) {
+    fe_large_free(heap, shard);
+    return;
+  }
+  if (shard->kind == FE_SHARD_NURSERY) {
+    fe_nursery_free(heap, ptr);
+    return;
+  }
+  fe_block_t *block = fe_shard_has_interior(shard) ? fe_shard_block_start(shard, ptr) : ptr;
+  fe_shard_push(shard, block);
+  shard->used--;
+  if (shard->is_full) {
+    fe_remote_list(shard);
+    fe_heap_unshelve_shard(heap, shard);
+  }
+  fe_heap_shard_after_free(heap, shard);
+}
+
+FE_COLD void fe_heap_free_remotely(fe_shard_t *shard, void *ptr) {
+  /* The state NEVER does not change, and is read through the block that the caller holds. */
+  if (fe_shard_remote_state(shard) == FE_REMOTE_NEVER) {
+    fe_large_free(fe_heap_of(shard), shard);
+    return;
+  }
+  fe_block_t *block = fe_shard_has_interior(shard) ? fe_shard_block_start(shard, ptr) : ptr;
+  fe_remote_free(shard, block);
+}
+
+/* A full shard that somebody woke goes back to its queue, if it has a block by now. */
+static void wake_blocks(fe_heap_t *heap, fe_shard_t *shard, fe_block_t *block) {
+  int32_t *count = heap->is_unchecked && !shard->is_full ? &shard->used_unchecked : &shard->used;
+  while (block != NULL) {
+    fe_block_t *next = block->next;
+    fe_shard_push(shard, block);
+    --*count;
+    block = next;
+  }
+  if (shard->is_full) {
+    if (shard->free == NULL && fe_remote_sleep(shard)) return;
+    fe_heap_unshelve_shard(heap, shard);
+  }
+  fe_heap_shard_after_free(heap, shard);
+}
+
+static void wake(fe_heap_t *heap, fe_shard_t *shard) {
+  bool has_queue = shard->kind == FE_SHARD_BLOCKS;
+  fe_block_t *block = fe_remote_wake(shard, has_queue ? FE_REMOTE_LISTED : FE_REMOTE_ASLEEP);
+  if (has_queue) {
+    wake_blocks(heap, shard, block);
+    return;
+  }
+  if (shard->kind == FE_SHARD_LARGE) {
+    fe_large_free(heap, shard);
+    return;
+  }
+  while (block != NULL) {
+    fe_block_t *next = block->next;
+    fe_nursery_free(heap, block);
+    block = next;
+  }
+}
+
+void fe_heap_drain(fe_heap_t *heap) {
+  fe_shard_t *shard = fe_inbox_take(&heap->inbox);
+  while (shard != NULL) {
+    fe_shard_t *next = shard->woken_next;
+    wake(heap, shard);
+    shard = next;
+  }
+}

@@ -1,0 +1,38 @@
+/* The hot paths: an allocation from the current shard of its class, a free into the shard of the
+ * block. Everything else is a call to a cold function of heap.h. */
+#ifndef FERROC_CORE_HEAP_HEAP_INLINE_H
+#define FERROC_CORE_HEAP_HEAP_INLINE_H
+
+#include "core/heap/heap.h"
+
+/* The current shard for a size up to FE_MEDIUM_MAX, fe_shard_empty above. */
+static inline fe_shard_t *fe_heap_current_shard(fe_heap_t *heap, size_t size) {
+  if (FE_LIKELY(size <= FE_TINY_MAX)) return heap->table[size];
+  if (FE_LIKELY(size <= FE_MEDIUM_MAX)) return heap->current[fe_class_of_larger(size)];
+  return &fe_shard_empty;
+}
+
+static inline fe_block_t *fe_shard_pop(fe_shard_t *shard) {
+  fe_block_t *block = shard->free;
+  if (FE_LIKELY(block != NULL)) shard->free = block->next;
+  return block;
+}
+
+/* NULL: the short way does not do. */
+static inline void *fe_heap_alloc_quickly(fe_heap_t *heap, size_t size) {
+  fe_shard_t *shard = fe_heap_current_shard(heap, size);
+  fe_block_t *block = fe_shard_pop(shard);
+  if (FE_LIKELY(block != NULL)) shard->used++;
+  return block;
+}
+
+/* Frees ptr if it is a block of this heap in an ordinary shard; whether it was. */
+static inline bool fe_heap_free_quickly(fe_heap_t *heap, void *ptr) {
+  fe_shard_t *shard = fe_shard_of(ptr);
+  if (FE_UNLIKELY(fe_shard_owner(shard) != heap)) return false;
+  fe_shard_push(shard, ptr);
+  if (FE_UNLIKELY(--shard->used < 0)) fe_heap_shard_after_free(heap, shard);
+  return true;
+}
+
+#endif /* FERROC_CORE_HEAP_HEAP_INLINE_H */

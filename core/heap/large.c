@@ -1,0 +1,115 @@
+/* Blocks with a run of units of their own: large, huge, and those aligned so widely that no shard
+ * of blocks can hold them. */
+#include "core/heap/heap.h"
+#include "core/slab/remote.h"
+
+/* The colours of large blocks, so that equal places of several of them do not share cache sets. */
+#define FE_LARGE_COLOUR_COUNT 32
+
+/* The units that a block needs at most: the header in front of it, and what its alignment may skip.
+ * A run begins at a unit; a block that begins at a unit too has its header in the unit before. */
+static size_t units_for(size_t size, size_t alignment) {
+  size_t before = alignment > FE_SHARD_BLOCKS_START ? alignment : FE_SHARD_BLOCKS_START;
+  return (before + size + FE_UNIT_SIZE - 1) >> FE_SHARD_SHIFT;
+}
+
+/* Where the block begins in its run. */
+static char *place_block(const fe_run_t *run, size_t needed_units, size_t size, size_t alignment,
+                         unsigned colour) {
+  char *first = run->start + FE_SHARD_BLOCKS_START;
+  if (alignment > 16) return (char *)fe_align_up((uintptr_t)first, alignment);
+  size_t steps = (needed_units * FE_UNIT_SIZE - FE_SHARD_BLOCKS_START - size) / FE_CACHE_LINE;
+  if (steps >= FE_LARGE_COLOUR_COUNT) steps = FE_LARGE_COLOUR_COUNT - 1;
+  return first + colour % (steps + 1) * FE_CACHE_LINE;
+}
+
+static void link_large(fe_heap_t *heap, fe_shard_t *shard) {
+  shard->next = heap->large;
+  if (heap->large != NULL) heap->large->prev = shard;
+  heap->large = shard;
+}
+
+static void unlink_large(fe_heap_t *heap, fe_shard_t *shard) {
+  if (shard->prev != NULL) shard->prev->next = shard->next;
+  if (shard->next != NULL) shard->next->prev = shard->prev;
+  if (heap->large == shard) heap->large = shard->next;
+}
+
+/* Enters a new large block in the heap's books. A heap that lives for good keeps no list, so that
+ * whoever frees the block can give its memory back. */
+static void enter(fe_heap_t *heap, fe_shard_t *shard) {
+  if (heap->is_thread_heap) {
+    atomic_store_explicit(&shard->remote, FE_REMOTE_NEVER, memory_order_relaxed);
+    atomic_fetch_add_explicit(&heap->shared_large_bytes, shard->block_size, memory_order_relaxed);
+  } else {
+    link_large(heap, shard);
+    heap->held_bytes += shard->block_size;
+  }
+}
+
+void *fe_large_alloc(fe_heap_t *heap, size_t size, size_t alignment) {
+  if (size > PTRDIFF_MAX || alignment > (size_t)1 << (FE_ADDRESS_BITS - 1)) return NULL;
+  size_t unit_count = units_for(size, alignment);
+  if (unit_count > UINT32_MAX) return NULL;
+  if (!heap->is_thread_heap && !fe_heap_may_hold(heap, unit_count * FE_UNIT_SIZE)) return NULL;
+  fe_run_t run;
+  if (!fe_context_take(&heap->context, unit_count, &run)) return NULL;
+  char *block = place_block(&run, unit_count, size, alignment, heap->colour++);
+  size_t header = (size_t)((char *)fe_shard_of(block) - run.start) >> FE_SHARD_SHIFT;
+  fe_shard_t *shard = fe_shard_init(&run, header, &heap->inbox, FE_SHARD_LARGE);
+  /* Not all that a run of slabs holds, so that the books show what was asked for. */
+  shard->block_size = (size_t)(run.start + unit_count * FE_UNIT_SIZE - block);
+  enter(heap, shard);
+  return block;
+}
+
+static void change_size(fe_heap_t *heap, fe_shard_t *shard, size_t block_size) {
+  size_t change = block_size - shard->block_size; /* wraps around for a smaller one */
+  if (heap->is_thread_heap) {
+    atomic_fetch_add_explicit(&heap->shared_large_bytes, change, memory_order_relaxed);
+  } else {
+    heap->held_bytes += change;
+  }
+  shard->block_size = block_size;
+}
+
+bool fe_large_resize(fe_heap_t *heap, fe_shard_t *shard, void *ptr, size_t size) {
+  if (size > PTRDIFF_MAX) return false;
+  size_t offset = (size_t)((char *)ptr - shard->run_start);
+  size_t before = (offset + shard->block_size) >> FE_SHARD_SHIFT;
+  size_t after = (offset + size + FE_UNIT_SIZE - 1) >> FE_SHARD_SHIFT;
+  if (after == before) return true;
+  if (shard->arena == NULL || shard->unit_count > FE_LARGE_UNITS_MAX) {
+    /* Whole slabs or a chunk: stays where it is unless half of it would lie idle. */
+    return size <= shard->block_size && size >= shard->block_size / 2;
+  }
+  if (after < before) {
+    if (size <= FE_MEDIUM_MAX) return false;
+    fe_run_t tail = {.arena = shard->arena,
+                     .start = shard->run_start + after * FE_UNIT_SIZE,
+                     .unit_count = before - after};
+    fe_arenas_give(heap->context.arenas, &tail);
+  } else {
+    size_t more = (after - before) * FE_UNIT_SIZE;
+    if (!heap->is_thread_heap && !fe_heap_may_hold(heap, more)) return false;
+    if (!fe_arenas_extend(shard->arena, shard->run_start, before, after - before)) {
+      return false;
+    }
+  }
+  shard->unit_count = (uint32_t)after;
+  change_size(heap, shard, after * FE_UNIT_SIZE - offset);
+  return true;
+}
+
+void fe_large_free(fe_heap_t *heap, fe_shard_t *shard) {
+  if (heap->is_thread_heap) {
+    atomic_fetch_sub_explicit(&heap->shared_large_bytes, shard->block_size, memory_order_relaxed);
+  } else {
+    unlink_large(heap, shard);
+    heap->held_bytes -= shard->block_size;
+  }
+  fe_arenas_t *arenas = heap->context.arenas;
+  fe_run_t run = fe_shard_run(shard);
+  shard->inbox = NULL;
+  fe_arenas_give(arenas, &run);
+}

@@ -1,0 +1,62 @@
+/* The nursery: blocks of all small classes side by side in the heap's first unit, so that a heap
+ * with few blocks touches few pages. Freed blocks wait in a list for each class. */
+#include "core/heap/heap.h"
+
+static size_t granule_of(const fe_heap_t *heap, const void *ptr) {
+  (void)heap;
+  return ((uintptr_t)ptr & (FE_UNIT_SIZE - 1)) / 8;
+}
+
+static void *carve(fe_heap_t *heap, size_t size) {
+  fe_nursery_t *nursery = &heap->nursery;
+  if ((size_t)(nursery->end - nursery->bump) < size || !fe_heap_may_hold(heap, size)) return NULL;
+  char *block = nursery->bump;
+  nursery->bump += size;
+  heap->held_bytes += size;
+  size_t granule = granule_of(heap, block);
+  nursery->starts[granule / 64] |= (uint64_t)1 << (granule % 64);
+  return block;
+}
+
+void *fe_nursery_alloc(fe_heap_t *heap, unsigned class_index) {
+  fe_nursery_t *nursery = &heap->nursery;
+  if (class_index >= FE_NURSERY_CLASSES) return NULL;
+  size_t size = fe_class_size(class_index);
+  fe_block_t *block = nursery->free[class_index];
+  if (block != NULL) {
+    nursery->free[class_index] = block->next;
+  } else {
+    if (nursery->alloc_count[class_index] == FE_NURSERY_BUSY_COUNT) return NULL;
+    block = carve(heap, size);
+    if (block == NULL) return NULL;
+  }
+  if (nursery->alloc_count[class_index] < FE_NURSERY_BUSY_COUNT) {
+    nursery->alloc_count[class_index]++;
+  }
+  nursery->used_bytes += size;
+  return block;
+}
+
+size_t fe_nursery_block_size(const fe_heap_t *heap, const void *ptr) {
+  const fe_nursery_t *nursery = &heap->nursery;
+  size_t start = granule_of(heap, ptr);
+  size_t next = start + 1;
+  size_t end = granule_of(heap, nursery->bump - 1) + 1;
+  uint64_t bits = next < end ? nursery->starts[next / 64] >> (next % 64) : 0;
+  while (bits == 0 && next < end) {
+    next = (next / 64 + 1) * 64;
+    if (next < end) bits = nursery->starts[next / 64];
+  }
+  next = bits == 0 ? end : next + (size_t)__builtin_ctzll(bits);
+  return (next - start) * 8;
+}
+
+void fe_nursery_free(fe_heap_t *heap, void *ptr) {
+  fe_nursery_t *nursery = &heap->nursery;
+  size_t size = fe_nursery_block_size(heap, ptr);
+  unsigned class_index = fe_class_of(size, 8);
+  fe_block_t *block = ptr;
+  block->next = nursery->free[class_index];
+  nursery->free[class_index] = block;
+  nursery->used_bytes -= size;
+}

@@ -1,0 +1,81 @@
+/* Making shards out of runs of units, and blocks out of shards. */
+#include "core/slab/shard.h"
+
+#include <string.h>
+
+#include "core/slab/remote.h"
+
+fe_shard_t fe_shard_empty;
+
+/* How many bytes of a unit colours may cost where a block is smaller than that: 1/64. */
+#define FE_COLOUR_COUNT 16
+#define FE_COLOUR_STEP 64
+
+fe_shard_t *fe_shard_init(const fe_run_t *run, size_t header, fe_inbox_t *inbox,
+                          fe_shard_kind_t kind) {
+  fe_shard_t *shard = (fe_shard_t *)(run->start + header * FE_UNIT_SIZE);
+  shard->free = NULL;
+  shard->used = 0;
+  shard->used_unchecked = 0;
+  fe_shard_set_owner(shard, NULL);
+  shard->next = NULL;
+  shard->prev = NULL;
+  shard->capacity = 0;
+  shard->reserved = 0;
+  shard->class_index = 0;
+  shard->kind = (uint8_t)kind;
+  shard->is_full = false;
+  shard->is_zero = run->is_zero;
+  atomic_store_explicit(&shard->has_interior, false, memory_order_relaxed);
+  atomic_store_explicit(&shard->remote, FE_REMOTE_ASLEEP, memory_order_relaxed);
+  shard->woken_next = NULL;
+  shard->inbox = inbox;
+  shard->arena = run->arena;
+  shard->run_start = run->start;
+  shard->unit_count = (uint32_t)run->unit_count;
+  return shard;
+}
+
+void fe_shard_init_blocks(fe_shard_t *shard, size_t block_size, unsigned class_index,
+                          unsigned colour) {
+  size_t room = FE_UNIT_SIZE - FE_SHARD_BLOCKS_START;
+  size_t offset = (colour % FE_COLOUR_COUNT) * FE_COLOUR_STEP;
+  if (block_size > FE_COLOUR_COUNT * FE_COLOUR_STEP) {
+    size_t spare_steps = (room % block_size) / FE_COLOUR_STEP + 1;
+    offset = (colour % spare_steps) * FE_COLOUR_STEP;
+  }
+  shard->block_size = block_size;
+  shard->class_index = (uint8_t)class_index;
+  shard->start = (uint16_t)(FE_SHARD_BLOCKS_START + offset);
+  shard->reserved = (uint16_t)((room - offset) / block_size);
+}
+
+size_t fe_shard_extend(fe_shard_t *shard, size_t bytes) {
+  size_t size = shard->block_size;
+  size_t count = bytes / size > 0 ? bytes / size : 1;
+  size_t left = (size_t)(shard->reserved - shard->capacity);
+  if (count > left) count = left;
+  if (count == 0) return 0;
+  char *first = (char *)shard + shard->start + shard->capacity * size;
+  char *last = first + (count - 1) * size;
+  for (char *block = first; block < last; block += size) {
+    ((fe_block_t *)block)->next = (fe_block_t *)(block + size);
+  }
+  ((fe_block_t *)last)->next = shard->free;
+  shard->free = (fe_block_t *)first;
+  shard->capacity = (uint16_t)(shard->capacity + count);
+  return count;
+}
+
+fe_block_t *fe_shard_block_start(const fe_shard_t *shard, const void *ptr) {
+  if (shard->kind != FE_SHARD_BLOCKS) return (fe_block_t *)ptr;
+  size_t offset = (size_t)((const char *)ptr - (const char *)shard) - shard->start;
+  return (fe_block_t *)((char *)ptr - offset % shard->block_size);
+}
+
+fe_run_t fe_shard_run(const fe_shard_t *shard) {
+  return (fe_run_t){.arena = shard->arena,
+                    .start = shard->run_start,
+                    .unit_count = shard->unit_count,
+                    .is_zero = false};
+}

@@ -1,0 +1,127 @@
+/* Shards: runs of units with their header in front, and blocks behind it.
+ *
+ * The header lies in the first unit of the run, so that a block finds it by clearing the low bits
+ * of its address: two instructions, and no table to keep for memory that nobody uses. Blocks begin
+ * at byte 112 (48 modulo 64) plus a colour, a multiple of 64: see core/README.md for what that
+ * does to caches.
+ *
+ * Two cache lines: the first is the owner's alone, but for `owner`, which others compare with
+ * their own heap. The second is for everybody. "Owner" is the one thread that uses the heap at
+ * that time; the heap's own hand-over makes each owner see what the one before did. */
+#ifndef FERROC_CORE_SLAB_SHARD_H
+#define FERROC_CORE_SLAB_SHARD_H
+
+#include <stdatomic.h>
+
+#include "core/arena/arena.h"
+#include "core/slab/block.h"
+
+typedef struct fe_shard fe_shard_t;
+struct fe_heap;
+
+/* What other threads may write to in a heap; its first member. */
+typedef struct fe_inbox {
+  /* Shards that were full and have blocks again, linked by woken_next. Others push by
+   * compare-and-swap, the owner takes all at once: no ABA, since nobody pops a single one. */
+  _Atomic(fe_shard_t *) woken;
+} fe_inbox_t;
+
+typedef enum fe_shard_kind {
+  FE_SHARD_BLOCKS,  /* blocks of one class in one unit */
+  FE_SHARD_LARGE,   /* one block, in a run of units, in slabs, or in a chunk of its own */
+  FE_SHARD_NURSERY, /* the first unit of a heap, with blocks of many classes */
+} fe_shard_kind_t;
+
+struct fe_shard {
+  /* -- the owner's line -- */
+  fe_block_t *free; /* free blocks, the one freed last first; owner */
+  /* Blocks handed out, in two counts that only mean something together: calls that look up the
+   * owner of a block count in `used`, calls that trust their caller (fe_heap_resize) count in
+   * `used_unchecked`. Both are 1 lower while the shard waits in a queue behind the current one. A
+   * count that falls below 0 sends a free on the cold path: the last one of a shard that waits,
+   * but none of the current one's. Owner. */
+  int32_t used;
+  int32_t used_unchecked;
+  /* The heap, if frees of its own may go the short way; NULL in a shard that is full, large, a
+   * nursery, or has pointers into blocks. Written by the owner, read by all, relaxed: only the
+   * owner ever finds its own heap there. */
+  _Atomic(struct fe_heap *) owner;
+  size_t block_size; /* constant but for a large block, then the owner's */
+  fe_shard_t *next;  /* queue of the class, or list of full or large ones; owner */
+  fe_shard_t *prev;  /* owner */
+  uint16_t capacity; /* blocks that were put on a list so far; owner */
+  uint16_t reserved; /* blocks that there is room for; constant */
+  uint16_t start;    /* offset of the first block; constant */
+  uint8_t class_index; /* constant */
+  uint8_t kind;        /* fe_shard_kind_t; constant */
+  bool is_full;        /* on the heap's list of full shards, not in a queue; owner */
+  bool is_zero;        /* large: the block was all zeros when it was taken; owner */
+  /* Some pointers that were handed out point into their blocks. Set by the owner before the first
+   * of them is handed out; whoever got one sees it. Relaxed. */
+  atomic_bool has_interior;
+
+  /* -- the line of others -- */
+  /* The head of the list of blocks that others freed, or-ed with an fe_remote_state_t. All threads;
+   * see remote.h. */
+  alignas(FE_CACHE_LINE) _Atomic(uintptr_t) remote;
+  fe_shard_t *woken_next; /* whoever put the shard into WAKING, then the owner */
+  fe_inbox_t *inbox;      /* the heap's; constant */
+  fe_arena_t *arena;      /* NULL: a chunk of its own; constant */
+  char *run_start;        /* the first unit; for large aligned blocks before the header; constant */
+  uint32_t unit_count;    /* of the run; owner */
+};
+
+#define FE_SHARD_BLOCKS_START 112
+
+static_assert(offsetof(struct fe_shard, has_interior) < FE_CACHE_LINE, "one line for the owner");
+static_assert(offsetof(struct fe_shard, unit_count) + sizeof(uint32_t) <= FE_SHARD_BLOCKS_START,
+              "blocks start behind the header");
+static_assert(FE_SHARD_BLOCKS_START % 64 == 48, "the start that CPython's collector likes");
+
+/* A shard without blocks and without room: what a class without shards points to. */
+extern fe_shard_t fe_shard_empty;
+
+/* The shard of a block. The `- 1` is for blocks aligned to a unit and more: their header is in
+ * the unit before. */
+static inline fe_shard_t *fe_shard_of(const void *block) {
+  return (fe_shard_t *)(((uintptr_t)block - 1) & ~(uintptr_t)(FE_UNIT_SIZE - 1));
+}
+
+static inline struct fe_heap *fe_shard_owner(const fe_shard_t *shard) {
+  return atomic_load_explicit(&((fe_shard_t *)shard)->owner, memory_order_relaxed);
+}
+
+static inline void fe_shard_set_owner(fe_shard_t *shard, struct fe_heap *owner) {
+  atomic_store_explicit(&shard->owner, owner, memory_order_relaxed);
+}
+
+static inline bool fe_shard_has_interior(const fe_shard_t *shard) {
+  return atomic_load_explicit(&((fe_shard_t *)shard)->has_interior, memory_order_relaxed);
+}
+
+static inline void fe_shard_push(fe_shard_t *shard, fe_block_t *block) {
+  block->next = shard->free;
+  shard->free = block;
+}
+
+/* Writes the header of a shard over a run of units, with the header in unit `header` of it. The
+ * caller owns the run; owner and state are set by whoever makes use of the shard. */
+fe_shard_t *fe_shard_init(const fe_run_t *run, size_t header, fe_inbox_t *inbox,
+                          fe_shard_kind_t kind);
+
+/* Makes it a shard for blocks of one size, the first one `colour` times 64 bytes further back if
+ * that costs no block (or few). */
+void fe_shard_init_blocks(fe_shard_t *shard, size_t block_size, unsigned class_index,
+                          unsigned colour);
+
+/* Puts more blocks that were never used on the free list: as many as fit into `bytes`, at least one.
+ * Returns how many; 0: there is no room left. Owner. */
+size_t fe_shard_extend(fe_shard_t *shard, size_t bytes);
+
+/* The first byte of the block that ptr points into; any thread that holds the block. */
+fe_block_t *fe_shard_block_start(const fe_shard_t *shard, const void *ptr);
+
+/* The run of the shard, to be given back to its arenas. Owner. */
+fe_run_t fe_shard_run(const fe_shard_t *shard);
+
+#endif /* FERROC_CORE_SLAB_SHARD_H */
