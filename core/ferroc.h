@@ -96,17 +96,17 @@ FE_API void fe_heap_free(fe_heap_t *heap, void *ptr);
 FE_API void *fe_heap_aligned_alloc(fe_heap_t *heap, size_t alignment, size_t size);
 
 /* Allocates (ptr NULL), frees (new_size 0, returns NULL) or resizes, in the shape of Lua's
- * lua_Alloc. old_size: what was asked for last; ignored when ptr is NULL. A resize to a smaller
- * size never fails. heap NULL: the calling thread's heap. Else ptr must be a block of this heap:
- * the call trusts it, and does not look who owns it. */
+ * lua_Alloc. old_size: what was asked for last, at least 1; ignored when ptr is NULL. A resize to a
+ * smaller size never fails. heap NULL: the calling thread's heap. Else ptr must be a block of this
+ * heap: the call trusts it, and does not look who owns it. */
 FE_API void *fe_heap_resize(void *heap, void *ptr, size_t old_size, size_t new_size);
 
-/* Whether the block that ptr lies in belongs to this heap. Any address may be asked about, but
- * only by the heap's present user. */
+/* Whether ptr is a block of this heap. Addresses that are not ferroc's may be asked about as well,
+ * but not the middle of a block above 30 KiB. */
 FE_API bool fe_heap_contains(const fe_heap_t *heap, const void *ptr);
 
-/* Bytes in live blocks, each counted with its full size (its class's, at most an eighth more
- * than was asked for above 64 bytes). Cost: one step for each shard of the heap. */
+/* Bytes in live blocks, each counted with its full size: up to a granule more than was asked
+ * for, above 128 bytes up to an eighth more. Cost: one step for each shard of the heap. */
 FE_API size_t fe_heap_used_bytes(fe_heap_t *heap);
 
 /* Sets the most bytes that the heap's blocks may take; an allocation that would pass it gives

@@ -29,10 +29,10 @@ static char *unit_address(const fe_arena_t *arena, unsigned slab, unsigned unit)
   return arena->start + slab * FE_SLAB_SIZE + unit * FE_UNIT_SIZE;
 }
 
-/* Notes that the caller's units are in use now. Returns whether all of them are known to be zero. */
+/* Notes that the caller's units are in use now. Returns whether all of them are known to be zero.
+ */
 static bool mark_taken(fe_arena_t *arena, unsigned slab, uint64_t mask) {
-  uint64_t dirty =
-      atomic_fetch_or_explicit(&arena->dirty[slab], mask, memory_order_relaxed) & mask;
+  uint64_t dirty = atomic_fetch_or_explicit(&arena->dirty[slab], mask, memory_order_relaxed) & mask;
   if (dirty == 0) return true;
   atomic_fetch_and_explicit(&arena->aged[slab], ~mask, memory_order_relaxed);
   atomic_fetch_sub_explicit(&arena->arenas->dirty_unit_count, __builtin_popcountll(dirty),
@@ -184,10 +184,8 @@ static bool take_chunk(fe_arenas_t *arenas, size_t slab_count, fe_run_t *run) {
   char *chunk = arenas->base->allocate(arenas->base, size, FE_SLAB_SIZE);
   if (chunk == NULL) return false;
   set_ownership(chunk, slab_count, true);
-  *run = (fe_run_t){.arena = NULL,
-                    .start = chunk,
-                    .unit_count = slab_count * FE_UNITS_PER_SLAB,
-                    .is_zero = true};
+  *run = (fe_run_t){
+      .arena = NULL, .start = chunk, .unit_count = slab_count * FE_UNITS_PER_SLAB, .is_zero = true};
   return true;
 }
 

@@ -28,14 +28,14 @@
 #define FE_SHARD_SHIFT 16
 #define FE_GRANULE_SHIFT 4
 
-#define FE_SLAB_SIZE ((size_t)1 << FE_SLAB_SHIFT)      /* 4 MiB */
-#define FE_UNIT_SIZE ((size_t)1 << FE_SHARD_SHIFT)     /* 64 KiB */
+#define FE_SLAB_SIZE ((size_t)1 << FE_SLAB_SHIFT)       /* 4 MiB */
+#define FE_UNIT_SIZE ((size_t)1 << FE_SHARD_SHIFT)      /* 64 KiB */
 #define FE_GRANULE_SIZE ((size_t)1 << FE_GRANULE_SHIFT) /* 16 */
 #define FE_UNITS_PER_SLAB (1u << (FE_SLAB_SHIFT - FE_SHARD_SHIFT))
 
 /* Size types: small blocks have a table of their own, medium ones share a shard, large ones have a
  * run of units of one slab, huge ones whole slabs. */
-#define FE_MEDIUM_MAX (FE_UNIT_SIZE / 2)                /* 32 KiB */
+#define FE_MEDIUM_MAX (FE_UNIT_SIZE * 15 / 32)           /* 30 KiB: two of them fit into a shard */
 #define FE_LARGE_UNITS_MAX (15 * FE_UNITS_PER_SLAB / 32) /* 30 units: 15/32 of a slab */
 
 static_assert(FE_UNITS_PER_SLAB == 64, "the units of a slab are the bits of one 64-bit word");

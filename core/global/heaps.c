@@ -46,13 +46,14 @@ void *fe_heap_aligned_alloc(fe_heap_t *heap, size_t alignment, size_t size) {
   return block;
 }
 
-/* Whether the block can stay where it is when its size changes. */
+/* Whether the block can stay where it is when its size changes. One of another heap moves to this
+ * one, but among threads it does not matter whose heap it is in. */
 static bool resize_in_place(fe_heap_t *heap, void *ptr, size_t usable, size_t size) {
   fe_shard_t *shard = fe_shard_of(ptr);
-  if (shard->kind == FE_SHARD_LARGE) {
-    /* Another heap's books are not ours to write, but a thread heap's are for all. */
-    fe_heap_t *owner = fe_heap_of(shard);
-    if (owner == heap || owner->is_thread_heap) return fe_large_resize(owner, shard, ptr, size);
+  fe_heap_t *owner = fe_heap_of(shard);
+  if (owner != heap && !(owner->is_thread_heap && heap->is_thread_heap)) return false;
+  if (shard->kind == FE_SHARD_LARGE && owner == heap) {
+    return fe_large_resize(heap, shard, ptr, size);
   }
   return size <= usable && size >= usable / 2;
 }

@@ -99,7 +99,8 @@ size_t fe_heap_used_bytes(fe_heap_t *heap) {
                  atomic_load_explicit(&heap->shared_large_bytes, memory_order_relaxed);
   for (unsigned i = 0; i < FE_CLASS_COUNT; i++) {
     if (heap->current[i] == EMPTY) continue;
-    for (const fe_shard_t *shard = heap->current[i]; shard != NULL; shard = shard->next) {
+    for (fe_shard_t *shard = heap->current[i]; shard != NULL; shard = shard->next) {
+      fe_heap_take_remote(heap, shard);
       bytes += live_count(shard, shard == heap->current[i]) * shard->block_size;
     }
   }
@@ -112,13 +113,8 @@ size_t fe_heap_used_bytes(fe_heap_t *heap) {
   return bytes;
 }
 
-void fe_heap_set_limit(fe_heap_t *heap, size_t memory_limit) {
-  heap->limit = memory_limit == 0 ? SIZE_MAX : memory_limit;
-}
-
-size_t fe_heap_limit(const fe_heap_t *heap) { return heap->limit == SIZE_MAX ? 0 : heap->limit; }
-
-/* Takes in blocks that others freed in the shards of one class, and gives up those that are empty. */
+/* Takes in blocks that others freed in the shards of one class, and gives up those that are empty.
+ */
 static void collect_class(fe_heap_t *heap, unsigned class_index) {
   fe_shard_t *shard = heap->current[class_index];
   if (shard == EMPTY) return;

@@ -49,8 +49,10 @@ struct fe_heap {
   /* Large blocks of thread heaps may be given back by anybody; relaxed, a figure only. */
   _Atomic(size_t) shared_large_bytes;
   size_t shard_count;
-  bool is_unchecked;   /* fe_heap_resize was used: count in used_unchecked */
-  bool is_thread_heap; /* lives for good, and is handed on; constant */
+  bool is_tight;          /* see limit.c */
+  size_t allowance_bytes; /* while tight: what may be handed out before the next count */
+  bool is_unchecked;      /* fe_heap_resize was used: count in used_unchecked */
+  bool is_thread_heap;    /* lives for good, and is handed on; constant */
   fe_context_t context;
   unsigned colour; /* of the next shard */
   fe_nursery_t nursery;
@@ -87,8 +89,20 @@ void fe_heap_free_remotely(fe_shard_t *shard, void *ptr);
 /* Takes in the shards in the inbox, and what others freed in them. */
 void fe_heap_drain(fe_heap_t *heap);
 
-/* Whether so many more bytes in blocks stay within the limit; gives up empty shards if need be. */
-bool fe_heap_may_hold(fe_heap_t *heap, size_t bytes);
+/* -- limit.c -- */
+
+/* Whether `bytes` of blocks that no short way can reach yet may be handed out. Cheap while all the
+ * blocks that the heap holds, live and free ones, are within its limit. */
+bool fe_heap_may_hand_out(fe_heap_t *heap, size_t bytes);
+
+/* While tight: moves a block that was held back to the shard's free list; whether it could. */
+bool fe_heap_release_held_back(fe_heap_t *heap, fe_shard_t *shard);
+
+/* All bytes in blocks, live and free ones. */
+static inline size_t fe_heap_held_bytes(const fe_heap_t *heap) {
+  return heap->held_bytes +
+         atomic_load_explicit(&((fe_heap_t *)heap)->shared_large_bytes, memory_order_relaxed);
+}
 
 /* -- queue.c: which shards of a class a heap has, and which is the current one -- */
 
@@ -100,6 +114,9 @@ void fe_heap_shelve_shard(fe_heap_t *heap, fe_shard_t *shard);
 
 /* A full shard has a free block again. */
 void fe_heap_unshelve_shard(fe_heap_t *heap, fe_shard_t *shard);
+
+/* A pointer into a block of a shard in a queue is about to be handed out. */
+void fe_heap_mark_interior(fe_heap_t *heap, fe_shard_t *shard);
 
 /* Gives the units of a shard in a queue back, unless somebody is about to wake it. It is empty. */
 void fe_heap_give_up_shard(fe_heap_t *heap, fe_shard_t *shard);

@@ -6,18 +6,14 @@
 /* Free lists grow by about a page, so that pages nobody needs stay untouched. */
 #define FE_EXTEND_BYTES 4096
 
-bool fe_heap_may_hold(fe_heap_t *heap, size_t bytes) {
-  if (FE_LIKELY(bytes <= heap->limit && heap->held_bytes <= heap->limit - bytes)) return true;
-  fe_heap_collect(heap, false);
-  return bytes <= heap->limit && heap->held_bytes <= heap->limit - bytes;
-}
-
 /* Carves new blocks out of a shard; whether it could. */
 static bool extend(fe_heap_t *heap, fe_shard_t *shard) {
   if (shard->capacity == shard->reserved) return false;
-  size_t step = FE_EXTEND_BYTES;
-  if (heap->held_bytes + step > heap->limit) step = shard->block_size;
-  if (heap->held_bytes + shard->block_size > heap->limit) return false;
+  size_t step = FE_EXTEND_BYTES > shard->block_size ? FE_EXTEND_BYTES : shard->block_size;
+  if (heap->is_tight || !fe_heap_may_hand_out(heap, step)) {
+    step = shard->block_size;
+    if (!fe_heap_may_hand_out(heap, step)) return false;
+  }
   heap->held_bytes += fe_shard_extend(shard, step) * shard->block_size;
   return true;
 }
@@ -27,15 +23,18 @@ static fe_shard_t *refill_current(fe_heap_t *heap, unsigned class_index) {
   for (;;) {
     fe_shard_t *shard = heap->current[class_index];
     if (shard == &fe_shard_empty || shard->free != NULL) return shard;
-    if (fe_heap_take_remote(heap, shard) || extend(heap, shard)) return shard;
-    if (shard->capacity < shard->reserved) return &fe_shard_empty; /* the limit */
+    if (fe_heap_take_remote(heap, shard) || fe_heap_release_held_back(heap, shard) ||
+        extend(heap, shard)) {
+      return shard;
+    }
+    bool is_limited = shard->held_back != NULL || shard->capacity < shard->reserved;
+    if (is_limited) return &fe_shard_empty;
     if (fe_remote_sleep(shard)) fe_heap_shelve_shard(heap, shard);
   }
 }
 
 static fe_shard_t *add_shard(fe_heap_t *heap, unsigned class_index) {
   size_t block_size = fe_class_size(class_index);
-  if (!fe_heap_may_hold(heap, block_size)) return &fe_shard_empty;
   fe_run_t run;
   if (!fe_context_take(&heap->context, 1, &run)) return &fe_shard_empty;
   fe_shard_t *shard = fe_shard_init(&run, 0, &heap->inbox, FE_SHARD_BLOCKS);
@@ -83,17 +82,14 @@ void *fe_heap_alloc_aligned(fe_heap_t *heap, size_t size, size_t alignment) {
   if (size > PTRDIFF_MAX || alignment > PTRDIFF_MAX) return NULL;
   if (size == 0) size = 1;
   /* Blocks start at multiples of 16, and so does every second size of a granule of 8. */
-  if (alignment == 16 && size <= FE_MEDIUM_MAX) return alloc_in_shard(heap, (size + 15) & ~(size_t)15);
+  if (alignment == 16 && size <= FE_MEDIUM_MAX)
+    return alloc_in_shard(heap, (size + 15) & ~(size_t)15);
   size_t padded = size + alignment - 16;
   if (padded > FE_MEDIUM_MAX || alignment > FE_MEDIUM_MAX) {
     return fe_large_alloc(heap, size, alignment);
   }
   fe_block_t *block = alloc_in_shard(heap, fe_align_up(padded, 16));
   char *aligned = (char *)fe_align_up((uintptr_t)block, alignment);
-  if (aligned != (char *)block) {
-    fe_shard_t *shard = fe_shard_of(block);
-    atomic_store_explicit(&shard->has_interior, true, memory_order_relaxed);
-    fe_shard_set_owner(shard, NULL);
-  }
+  if (aligned != (char *)block) fe_heap_mark_interior(heap, fe_shard_of(block));
   return aligned;
 }

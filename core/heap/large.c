@@ -13,6 +13,9 @@ static size_t units_for(size_t size, size_t alignment) {
   return (before + size + FE_UNIT_SIZE - 1) >> FE_SHARD_SHIFT;
 }
 
+/* What a block of a size counts for: whole pages, at most an eighth more. */
+static size_t counted_size(size_t size) { return fe_align_up(size, 4096); }
+
 /* Where the block begins in its run. */
 static char *place_block(const fe_run_t *run, size_t needed_units, size_t size, size_t alignment,
                          unsigned colour) {
@@ -51,14 +54,14 @@ void *fe_large_alloc(fe_heap_t *heap, size_t size, size_t alignment) {
   if (size > PTRDIFF_MAX || alignment > (size_t)1 << (FE_ADDRESS_BITS - 1)) return NULL;
   size_t unit_count = units_for(size, alignment);
   if (unit_count > UINT32_MAX) return NULL;
-  if (!heap->is_thread_heap && !fe_heap_may_hold(heap, unit_count * FE_UNIT_SIZE)) return NULL;
+  if (!fe_heap_may_hand_out(heap, counted_size(size))) return NULL;
   fe_run_t run;
   if (!fe_context_take(&heap->context, unit_count, &run)) return NULL;
   char *block = place_block(&run, unit_count, size, alignment, heap->colour++);
   size_t header = (size_t)((char *)fe_shard_of(block) - run.start) >> FE_SHARD_SHIFT;
   fe_shard_t *shard = fe_shard_init(&run, header, &heap->inbox, FE_SHARD_LARGE);
-  /* Not all that a run of slabs holds, so that the books show what was asked for. */
-  shard->block_size = (size_t)(run.start + unit_count * FE_UNIT_SIZE - block);
+  size_t room = (size_t)(run.start + unit_count * FE_UNIT_SIZE - block);
+  shard->block_size = counted_size(size) < room ? counted_size(size) : room;
   enter(heap, shard);
   return block;
 }
@@ -73,31 +76,39 @@ static void change_size(fe_heap_t *heap, fe_shard_t *shard, size_t block_size) {
   shard->block_size = block_size;
 }
 
-bool fe_large_resize(fe_heap_t *heap, fe_shard_t *shard, void *ptr, size_t size) {
-  if (size > PTRDIFF_MAX) return false;
-  size_t offset = (size_t)((char *)ptr - shard->run_start);
-  size_t before = (offset + shard->block_size) >> FE_SHARD_SHIFT;
-  size_t after = (offset + size + FE_UNIT_SIZE - 1) >> FE_SHARD_SHIFT;
-  if (after == before) return true;
-  if (shard->arena == NULL || shard->unit_count > FE_LARGE_UNITS_MAX) {
-    /* Whole slabs or a chunk: stays where it is unless half of it would lie idle. */
-    return size <= shard->block_size && size >= shard->block_size / 2;
-  }
+/* Makes the run have so many units, if that can be done where it is. */
+static bool resize_run(fe_heap_t *heap, fe_shard_t *shard, size_t before, size_t after) {
   if (after < before) {
-    if (size <= FE_MEDIUM_MAX) return false;
     fe_run_t tail = {.arena = shard->arena,
                      .start = shard->run_start + after * FE_UNIT_SIZE,
                      .unit_count = before - after};
     fe_arenas_give(heap->context.arenas, &tail);
-  } else {
-    size_t more = (after - before) * FE_UNIT_SIZE;
-    if (!heap->is_thread_heap && !fe_heap_may_hold(heap, more)) return false;
-    if (!fe_arenas_extend(shard->arena, shard->run_start, before, after - before)) {
-      return false;
-    }
+  } else if (after > before &&
+             !fe_arenas_extend(shard->arena, shard->run_start, before, after - before)) {
+    return false;
   }
   shard->unit_count = (uint32_t)after;
-  change_size(heap, shard, after * FE_UNIT_SIZE - offset);
+  return true;
+}
+
+bool fe_large_resize(fe_heap_t *heap, fe_shard_t *shard, void *ptr, size_t size) {
+  if (size > PTRDIFF_MAX || size <= FE_MEDIUM_MAX) return false;
+  size_t offset = (size_t)((char *)ptr - shard->run_start);
+  size_t counted = counted_size(size);
+  if (counted > shard->block_size && !fe_heap_may_hand_out(heap, counted - shard->block_size)) {
+    return false;
+  }
+  size_t before = shard->unit_count;
+  size_t after = (offset + size + FE_UNIT_SIZE - 1) >> FE_SHARD_SHIFT;
+  if (shard->arena == NULL || before > FE_LARGE_UNITS_MAX) {
+    /* Whole slabs or a chunk: stays where it is unless half of it would lie idle. */
+    if (after > before || after < before / 2) return false;
+    after = before;
+  } else if (!resize_run(heap, shard, before, after)) {
+    return false;
+  }
+  size_t room = after * FE_UNIT_SIZE - offset;
+  change_size(heap, shard, counted < room ? counted : room);
   return true;
 }
 

@@ -9,7 +9,8 @@ static size_t granule_of(const fe_heap_t *heap, const void *ptr) {
 
 static void *carve(fe_heap_t *heap, size_t size) {
   fe_nursery_t *nursery = &heap->nursery;
-  if ((size_t)(nursery->end - nursery->bump) < size || !fe_heap_may_hold(heap, size)) return NULL;
+  if ((size_t)(nursery->end - nursery->bump) < size) return NULL;
+  if (!fe_heap_may_hand_out(heap, size)) return NULL;
   char *block = nursery->bump;
   nursery->bump += size;
   heap->held_bytes += size;
@@ -24,6 +25,7 @@ void *fe_nursery_alloc(fe_heap_t *heap, unsigned class_index) {
   size_t size = fe_class_size(class_index);
   fe_block_t *block = nursery->free[class_index];
   if (block != NULL) {
+    if (heap->is_tight && !fe_heap_may_hand_out(heap, size)) return NULL;
     nursery->free[class_index] = block->next;
   } else {
     if (nursery->alloc_count[class_index] == FE_NURSERY_BUSY_COUNT) return NULL;

@@ -22,11 +22,20 @@ static void set_current(fe_heap_t *heap, unsigned class_index, fe_shard_t *shard
   for (size_t i = size - heap->granule + 1; i <= size; i++) heap->table[i] = shard;
 }
 
-/* Counts all blocks where the heap's own frees will count them. */
-static void settle_counts(const fe_heap_t *heap, fe_shard_t *shard) {
+/* Counts all blocks where the heap's own frees will count them. With pointers into blocks around,
+ * no free may go a short way: the owner is not shown, and the other count stays far below 0. */
+static void settle_counts(fe_heap_t *heap, fe_shard_t *shard) {
+  enum { FAR_BELOW_0 = -(1 << 30) };
   int32_t live = shard->used + shard->used_unchecked;
-  shard->used = heap->is_unchecked ? 0 : live;
-  shard->used_unchecked = heap->is_unchecked ? live : 0;
+  bool has_interior = fe_shard_has_interior(shard);
+  shard->used_unchecked = has_interior ? FAR_BELOW_0 : heap->is_unchecked ? live : 0;
+  shard->used = live - shard->used_unchecked;
+  fe_shard_set_owner(shard, has_interior ? NULL : heap);
+}
+
+void fe_heap_mark_interior(fe_heap_t *heap, fe_shard_t *shard) {
+  atomic_store_explicit(&shard->has_interior, true, memory_order_relaxed);
+  settle_counts(heap, shard);
 }
 
 void fe_heap_list_shard(fe_heap_t *heap, fe_shard_t *shard) {
@@ -34,7 +43,6 @@ void fe_heap_list_shard(fe_heap_t *heap, fe_shard_t *shard) {
   shard->is_full = false;
   settle_counts(heap, shard);
   shift_counts(shard, -1);
-  fe_shard_set_owner(shard, fe_shard_has_interior(shard) ? NULL : heap);
   shard->next = NULL;
   if (heap->current[class_index] == EMPTY) {
     shard->prev = NULL;

@@ -1,14 +1,15 @@
-/* Size classes: multiples of 8 up to 128 bytes, then 8 steps for each doubling up to half a
- * shard. The granule of a heap decides only which classes it uses: one of 16 bytes leaves out
- * the odd ones of the first 16. The classes above 128 are multiples of 16 for both. */
+/* Size classes: multiples of 8 up to 128 bytes, then 8 steps for each doubling up to 30 KiB, of
+ * which two fit into a shard. The granule of a heap decides only which classes it uses: one of 16
+ * bytes leaves out the odd ones of the first 16. The classes above 128 are multiples of 16 for
+ * both. */
 #ifndef FERROC_CORE_HEAP_SIZE_CLASS_H
 #define FERROC_CORE_HEAP_SIZE_CLASS_H
 
 #include "core/base/config.h"
 
-#define FE_TINY_MAX 128      /* sizes with an entry of their own in the heap's table */
-#define FE_TINY_CLASSES 16   /* 8, 16, ..., 128 */
-#define FE_CLASS_COUNT 80    /* 8 for each doubling from 128 to 32768 */
+#define FE_TINY_MAX 128    /* sizes with an entry of their own in the heap's table */
+#define FE_TINY_CLASSES 16 /* 8, 16, ..., 128 */
+#define FE_CLASS_COUNT 79  /* 8 for each doubling from 128 to 32768, without the last */
 
 static inline unsigned fe_log2_floor(size_t value) {
   return 63u - (unsigned)__builtin_clzll(value);

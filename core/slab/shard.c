@@ -31,7 +31,7 @@ fe_shard_t *fe_shard_init(const fe_run_t *run, size_t header, fe_inbox_t *inbox,
   shard->woken_next = NULL;
   shard->inbox = inbox;
   shard->arena = run->arena;
-  shard->run_start = run->start;
+  shard->run_start = run->start; /* for blocks: fe_shard_init_blocks */
   shard->unit_count = (uint32_t)run->unit_count;
   return shard;
 }
@@ -44,6 +44,7 @@ void fe_shard_init_blocks(fe_shard_t *shard, size_t block_size, unsigned class_i
     size_t spare_steps = (room % block_size) / FE_COLOUR_STEP + 1;
     offset = (colour % spare_steps) * FE_COLOUR_STEP;
   }
+  shard->held_back = NULL;
   shard->block_size = block_size;
   shard->class_index = (uint8_t)class_index;
   shard->start = (uint16_t)(FE_SHARD_BLOCKS_START + offset);
@@ -74,8 +75,7 @@ fe_block_t *fe_shard_block_start(const fe_shard_t *shard, const void *ptr) {
 }
 
 fe_run_t fe_shard_run(const fe_shard_t *shard) {
-  return (fe_run_t){.arena = shard->arena,
-                    .start = shard->run_start,
-                    .unit_count = shard->unit_count,
-                    .is_zero = false};
+  char *start = shard->kind == FE_SHARD_LARGE ? shard->run_start : (char *)shard;
+  return (fe_run_t){
+      .arena = shard->arena, .start = start, .unit_count = shard->unit_count, .is_zero = false};
 }

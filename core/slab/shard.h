@@ -46,12 +46,12 @@ struct fe_shard {
    * nursery, or has pointers into blocks. Written by the owner, read by all, relaxed: only the
    * owner ever finds its own heap there. */
   _Atomic(struct fe_heap *) owner;
-  size_t block_size; /* constant but for a large block, then the owner's */
-  fe_shard_t *next;  /* queue of the class, or list of full or large ones; owner */
-  fe_shard_t *prev;  /* owner */
-  uint16_t capacity; /* blocks that were put on a list so far; owner */
-  uint16_t reserved; /* blocks that there is room for; constant */
-  uint16_t start;    /* offset of the first block; constant */
+  size_t block_size;   /* constant but for a large block, then the owner's */
+  fe_shard_t *next;    /* queue of the class, or list of full or large ones; owner */
+  fe_shard_t *prev;    /* owner */
+  uint16_t capacity;   /* blocks that were put on a list so far; owner */
+  uint16_t reserved;   /* blocks that there is room for; constant */
+  uint16_t start;      /* offset of the first block; constant */
   uint8_t class_index; /* constant */
   uint8_t kind;        /* fe_shard_kind_t; constant */
   bool is_full;        /* on the heap's list of full shards, not in a queue; owner */
@@ -67,8 +67,11 @@ struct fe_shard {
   fe_shard_t *woken_next; /* whoever put the shard into WAKING, then the owner */
   fe_inbox_t *inbox;      /* the heap's; constant */
   fe_arena_t *arena;      /* NULL: a chunk of its own; constant */
-  char *run_start;        /* the first unit; for large aligned blocks before the header; constant */
-  uint32_t unit_count;    /* of the run; owner */
+  union {
+    char *run_start;       /* large: the first unit, which may lie before the header; constant */
+    fe_block_t *held_back; /* blocks: free ones that the heap's limit keeps from `free`; owner */
+  };
+  uint32_t unit_count; /* of the run; owner */
 };
 
 #define FE_SHARD_BLOCKS_START 112
@@ -114,8 +117,8 @@ fe_shard_t *fe_shard_init(const fe_run_t *run, size_t header, fe_inbox_t *inbox,
 void fe_shard_init_blocks(fe_shard_t *shard, size_t block_size, unsigned class_index,
                           unsigned colour);
 
-/* Puts more blocks that were never used on the free list: as many as fit into `bytes`, at least one.
- * Returns how many; 0: there is no room left. Owner. */
+/* Puts more blocks that were never used on the free list: as many as fit into `bytes`, at least
+ * one. Returns how many; 0: there is no room left. Owner. */
 size_t fe_shard_extend(fe_shard_t *shard, size_t bytes);
 
 /* The first byte of the block that ptr points into; any thread that holds the block. */

@@ -9,8 +9,8 @@
  *   registry_is_used  0 -> 1 by a thread that claims the heap, acquire: it sees all that the one
  *                     before did with the heap; 1 -> 0 by the heap's thread at its end, release
  *
- * In the child of a fork, heaps of threads that are not there any more stay taken: they may have been
- * in the middle of anything. Blocks in them can be freed, and wait in the heap's inbox.
+ * In the child of a fork, heaps of threads that are not there any more stay taken: they may have
+ * been in the middle of anything. Blocks in them can be freed, and wait in the heap's inbox.
  *
  * Modelled in tests/model (thread_registry.pml). */
 #ifndef FERROC_CORE_THREAD_REGISTRY_H

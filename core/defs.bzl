@@ -1,0 +1,79 @@
+"""How a floor of the core is compiled."""
+
+load("@rules_cc//cc:cc_library.bzl", "cc_library")
+load("@rules_cc//cc/common:cc_info.bzl", "CcInfo")
+
+_FLAGS = [
+    "-fvisibility=hidden",
+    "-fno-semantic-interposition",
+    "-fno-plt",
+]
+
+# A register for each hot path. The debug build keeps it for profilers and sanitizers.
+_RELEASE_FLAGS = [
+    "-fomit-frame-pointer",
+]
+
+# What a thread-local variable costs decides how fast an allocation can be. Programs and libraries that
+# are there from the start reach theirs by one instruction. A library that is loaded later may not ask
+# for room in the threads that run already; on x86-64, descriptors make that nearly as cheap.
+_TLS_AT_START = ["-ftls-model=initial-exec"]
+
+_TLS_LOADED_LATER = ["-ftls-model=global-dynamic"]
+
+_TLS_DESCRIPTORS = ["-mtls-dialect=gnu2"]
+
+def fe_floor(name, visibility, floors_below = [], srcs = None, **kwargs):
+    """A floor of the core: all .c files of its folder, and its .h files for those above.
+
+    Makes two libraries: `name`, and `name`_dlopen for shared libraries that a running program loads.
+
+    Args:
+      name: the floor's name, its folder's too.
+      visibility: the floors above, and whoever else may include its headers.
+      floors_below: names of the floors whose headers this one includes.
+      srcs: instead of all .c files of the folder.
+      **kwargs: of cc_library.
+    """
+    for suffix, tls_flags in [
+        ("", _TLS_AT_START),
+        ("_dlopen", _TLS_LOADED_LATER + select({
+            "//core:x86_64": _TLS_DESCRIPTORS,
+            "//conditions:default": [],
+        })),
+    ]:
+        cc_library(
+            name = name + suffix,
+            srcs = srcs or native.glob(["*.c"], allow_empty = True),
+            hdrs = native.glob(["*.h"]),
+            copts = _FLAGS + tls_flags + select({
+                "//core:release": _RELEASE_FLAGS,
+                "//conditions:default": [],
+            }),
+            linkopts = ["-lpthread"],
+            linkstatic = True,
+
+            # A shared library of ours holds the functions that nobody in it calls.
+            alwayslink = True,
+            visibility = visibility,
+            deps = ["//core:api"] + ["//core/%s:%s%s" % (floor, floor, suffix) for floor in floors_below],
+            **kwargs
+        )
+
+def _sealed_library_impl(ctx):
+    return [
+        DefaultInfo(files = ctx.attr.implementation[DefaultInfo].files),
+        CcInfo(
+            compilation_context = ctx.attr.api[CcInfo].compilation_context,
+            linking_context = ctx.attr.implementation[CcInfo].linking_context,
+        ),
+    ]
+
+fe_sealed_library = rule(
+    implementation = _sealed_library_impl,
+    attrs = {
+        "api": attr.label(mandatory = True, providers = [CcInfo]),
+        "implementation": attr.label(mandatory = True, providers = [CcInfo]),
+    },
+    doc = "A library whose users link the implementation, and can include nothing but the api's headers.",
+)
