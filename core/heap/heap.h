@@ -12,6 +12,7 @@
 /* The nursery serves blocks of up to 2 KiB, until it is used up or a class gets busy. */
 #define FE_NURSERY_CLASSES 48
 #define FE_NURSERY_GRANULES (FE_UNIT_SIZE / 8)
+#define FE_NURSERY_WORDS (FE_NURSERY_GRANULES / 64)
 
 /* After so many blocks of one class the class gets a shard of its own, which is faster. */
 #define FE_NURSERY_BUSY_COUNT 255
@@ -22,9 +23,11 @@ typedef struct fe_nursery {
   size_t used_bytes;
   fe_block_t *free[FE_NURSERY_CLASSES];
   uint8_t alloc_count[FE_NURSERY_CLASSES]; /* stays at FE_NURSERY_BUSY_COUNT */
-  /* A bit for each 8 bytes of the unit at which a block starts. Blocks lie side by side, so that
-   * the distance to the next bit, or to `bump`, is a block's size. */
-  uint64_t starts[FE_NURSERY_GRANULES / 64];
+  /* A bit for each 8 bytes of the unit at which a block starts or, at `bump`, will start. Blocks
+   * lie side by side, so that the distance to the next bit, or to the end, is a block's size.
+   * Whoever holds a block may read: the two bits were there before the block was handed out.
+   * Relaxed. */
+  _Atomic(uint64_t) starts[FE_NURSERY_WORDS];
 } fe_nursery_t;
 
 struct fe_heap {

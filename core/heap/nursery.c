@@ -2,9 +2,19 @@
  * with few blocks touches few pages. Freed blocks wait in a list for each class. */
 #include "core/heap/heap.h"
 
-static size_t granule_of(const fe_heap_t *heap, const void *ptr) {
-  (void)heap;
-  return ((uintptr_t)ptr & (FE_UNIT_SIZE - 1)) / 8;
+static size_t granule_of(const void *ptr) { return ((uintptr_t)ptr & (FE_UNIT_SIZE - 1)) / 8; }
+
+static uint64_t starts_at(const fe_nursery_t *nursery, size_t word) {
+  return atomic_load_explicit(&((fe_nursery_t *)nursery)->starts[word], memory_order_relaxed);
+}
+
+/* Marks the place where a block starts or will start. Others read the word meanwhile, but only its
+ * user writes it. */
+static void mark_start(fe_nursery_t *nursery, const char *place) {
+  if (place == nursery->end) return;
+  size_t granule = granule_of(place);
+  uint64_t bits = starts_at(nursery, granule / 64) | (uint64_t)1 << (granule % 64);
+  atomic_store_explicit(&nursery->starts[granule / 64], bits, memory_order_relaxed);
 }
 
 static void *carve(fe_heap_t *heap, size_t size) {
@@ -14,8 +24,8 @@ static void *carve(fe_heap_t *heap, size_t size) {
   char *block = nursery->bump;
   nursery->bump += size;
   heap->held_bytes += size;
-  size_t granule = granule_of(heap, block);
-  nursery->starts[granule / 64] |= (uint64_t)1 << (granule % 64);
+  mark_start(nursery, block);
+  mark_start(nursery, nursery->bump);
   return block;
 }
 
@@ -41,16 +51,13 @@ void *fe_nursery_alloc(fe_heap_t *heap, unsigned class_index) {
 
 size_t fe_nursery_block_size(const fe_heap_t *heap, const void *ptr) {
   const fe_nursery_t *nursery = &heap->nursery;
-  size_t start = granule_of(heap, ptr);
-  size_t next = start + 1;
-  size_t end = granule_of(heap, nursery->bump - 1) + 1;
-  uint64_t bits = next < end ? nursery->starts[next / 64] >> (next % 64) : 0;
-  while (bits == 0 && next < end) {
-    next = (next / 64 + 1) * 64;
-    if (next < end) bits = nursery->starts[next / 64];
-  }
-  next = bits == 0 ? end : next + (size_t)__builtin_ctzll(bits);
-  return (next - start) * 8;
+  size_t start = granule_of(ptr);
+  size_t word = (start + 1) / 64;
+  if (word == FE_NURSERY_WORDS) return 8; /* the last granule of the unit */
+  uint64_t bits = starts_at(nursery, word) & (UINT64_MAX << ((start + 1) % 64));
+  while (bits == 0 && ++word < FE_NURSERY_WORDS) bits = starts_at(nursery, word);
+  size_t end = bits == 0 ? FE_NURSERY_GRANULES : word * 64 + (size_t)__builtin_ctzll(bits);
+  return (end - start) * 8;
 }
 
 void fe_nursery_free(fe_heap_t *heap, void *ptr) {

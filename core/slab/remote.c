@@ -20,9 +20,11 @@ void fe_remote_free(fe_shard_t *shard, fe_block_t *block) {
     state = fe_remote_state(seen);
     block->next = fe_remote_blocks(seen);
     wanted = (uintptr_t)block | (state == FE_REMOTE_ASLEEP ? FE_REMOTE_WAKING : state);
-    /* Release: the owner sees the link, and everything that was done with the block before. */
+    /* Release: the owner sees the link, and everything that was done with the block before.
+     * Acquire: whoever finds the shard asleep may write its woken_next, which the owner has read
+     * before it went to sleep. */
   } while (!atomic_compare_exchange_weak_explicit(&shard->remote, &seen, wanted,
-                                                  memory_order_release, memory_order_relaxed));
+                                                  memory_order_acq_rel, memory_order_relaxed));
   if (state == FE_REMOTE_ASLEEP) inbox_push(inbox, shard);
 }
 
@@ -43,9 +45,9 @@ bool fe_remote_sleep(fe_shard_t *shard) {
   do {
     if (fe_remote_blocks(seen) != NULL) return false;
     if (fe_remote_state(seen) == FE_REMOTE_WAKING) return true;
-    /* Relaxed: nothing is published; whoever wakes the shard found only its own block. */
+    /* Release: the owner is done with woken_next. */
   } while (!atomic_compare_exchange_weak_explicit(&shard->remote, &seen, FE_REMOTE_ASLEEP,
-                                                  memory_order_relaxed, memory_order_relaxed));
+                                                  memory_order_release, memory_order_relaxed));
   return true;
 }
 
@@ -61,8 +63,8 @@ void fe_remote_list(fe_shard_t *shard) {
 }
 
 fe_block_t *fe_remote_wake(fe_shard_t *shard, fe_remote_state_t state) {
-  /* Acquire: pairs with the release of those who freed. */
-  uintptr_t seen = atomic_exchange_explicit(&shard->remote, state, memory_order_acquire);
+  /* Acquire: pairs with the release of those who freed. Release: as in fe_remote_sleep. */
+  uintptr_t seen = atomic_exchange_explicit(&shard->remote, state, memory_order_acq_rel);
   return fe_remote_blocks(seen);
 }
 
