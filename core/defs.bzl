@@ -45,7 +45,7 @@ def fe_floor(name, visibility, floors_below = [], srcs = None, **kwargs):
         cc_library(
             name = name + suffix,
             srcs = srcs or native.glob(["*.c"], allow_empty = True),
-            hdrs = native.glob(["*.h"]),
+            hdrs = native.glob(["*.h"], allow_empty = True),
             copts = _FLAGS + tls_flags + select({
                 "//core:release": _RELEASE_FLAGS,
                 "//conditions:default": [],

@@ -41,9 +41,8 @@ struct fe_heap {
    * fe_shard_empty. Entry 0 is always empty: a size of 0 takes the cold path. */
   alignas(FE_CACHE_LINE) fe_shard_t *table[FE_TINY_MAX + 1];
   /* For each class the queue of shards that have, or soon will have, a free block; the first is
-   * the current one. fe_shard_empty: none. */
+   * the current one, and its `prev` is the last. fe_shard_empty: none. */
   fe_shard_t *current[FE_CLASS_COUNT];
-  fe_shard_t *last[FE_CLASS_COUNT];
   fe_shard_t *full;  /* shards without a free block */
   fe_shard_t *large; /* large and huge blocks, if the heap can be destroyed */
   size_t granule;    /* constant */

@@ -39,30 +39,32 @@ void fe_heap_mark_interior(fe_heap_t *heap, fe_shard_t *shard) {
 }
 
 void fe_heap_list_shard(fe_heap_t *heap, fe_shard_t *shard) {
-  unsigned class_index = shard->class_index;
+  fe_shard_t *first = heap->current[shard->class_index];
   shard->is_full = false;
   settle_counts(heap, shard);
   shift_counts(shard, -1);
   shard->next = NULL;
-  if (heap->current[class_index] == EMPTY) {
-    shard->prev = NULL;
-    set_current(heap, class_index, shard);
+  if (first == EMPTY) {
+    shard->prev = shard;
+    set_current(heap, shard->class_index, shard);
   } else {
-    shard->prev = heap->last[class_index];
+    shard->prev = first->prev;
     shard->prev->next = shard;
+    first->prev = shard;
   }
-  heap->last[class_index] = shard;
 }
 
 static void unlist_shard(fe_heap_t *heap, fe_shard_t *shard) {
-  unsigned class_index = shard->class_index;
-  if (heap->current[class_index] == shard) {
-    set_current(heap, class_index, shard->next != NULL ? shard->next : EMPTY);
+  fe_shard_t *first = heap->current[shard->class_index];
+  if (shard == first) {
+    if (shard->next != NULL) shard->next->prev = shard->prev;
+    set_current(heap, shard->class_index, shard->next != NULL ? shard->next : EMPTY);
+  } else {
+    fe_shard_t *behind = shard->next != NULL ? shard->next : first;
+    behind->prev = shard->prev;
+    shard->prev->next = shard->next;
   }
   shift_counts(shard, +1);
-  if (heap->last[class_index] == shard) heap->last[class_index] = shard->prev;
-  if (shard->prev != NULL) shard->prev->next = shard->next;
-  if (shard->next != NULL) shard->next->prev = shard->prev;
 }
 
 void fe_heap_shelve_shard(fe_heap_t *heap, fe_shard_t *shard) {
