@@ -1,0 +1,123 @@
+#!/bin/bash
+# Tests bazelw with stand-ins for dpkg-query, apt-get, sudo and Bazel: what it would install, and what it says.
+set -u
+bazelw=$PWD/bazelw
+bin=$TEST_TMPDIR/bin
+failures=0
+as_user=() # runs a command as somebody who is not root
+unset PYTHON LUA_DIR LUAUNIT CMOCKA_DIR FERROC_NO_INSTALL
+
+# stand_in NAME: a program in $bin, made of the script on standard input.
+stand_in() {
+  { echo '#!/bin/bash'; cat; } >"$bin/$1"
+  chmod +x "$bin/$1"
+}
+
+# A machine that lacks nothing but what a test takes away.
+new_machine() {
+  local program
+  rm -rf "$bin"
+  mkdir -p "$bin"
+  for program in bash cat env; do
+    ln -s "$(command -v $program)" "$bin/$program"
+  done
+  for program in gcc g++ clang-format valgrind spin; do
+    stand_in $program </dev/null
+  done
+  stand_in sudo <<<'[[ $1 != -n ]] || shift; echo "sudo: $*"; exec "$@"'
+  stand_in apt-get <<<'echo "apt-get: $*"'
+  stand_in bazel <<<'echo "bazel: $*"'
+  stand_in dpkg-query <<'END'
+for package in "$@"; do
+  [[ $package == -* || " $ABSENT " == *" $package "* ]] || printf '|%s installed|' "$package"
+done
+END
+}
+
+# check TEXT STATUS VARIABLE=VALUE...: bazelw test //x must end with this status on this machine.
+check() {
+  local text=$1 expected=$2 status=0
+  shift 2
+  "${as_user[@]}" env -i PATH="$bin" ABSENT= "$@" "$bazelw" test //x >"$TEST_TMPDIR/output" 2>&1 </dev/null || status=$?
+  if ((status == expected)); then
+    echo "ok - $text"
+  else
+    echo "not ok - $text: exit status $status, expected $expected, and this output:"
+    cat "$TEST_TMPDIR/output"
+    failures=$((failures + 1))
+  fi
+}
+
+# check_output TEXT [!] WORDS: the run before must have said this, or with ! not have.
+check_output() {
+  local text=$1 expected=0 status=0
+  shift
+  if [[ $1 == '!' ]]; then
+    expected=1
+    shift
+  fi
+  grep -qF -- "$1" "$TEST_TMPDIR/output" || status=1
+  if ((status == expected)); then
+    echo "ok - $text"
+  else
+    echo "not ok - $text ('$1'), with this output:"
+    cat "$TEST_TMPDIR/output"
+    failures=$((failures + 1))
+  fi
+}
+
+new_machine
+check "a complete machine starts Bazel" 0
+check_output "Bazel gets the arguments" "bazel: test //x"
+check_output "nothing is installed on a complete machine" '!' "apt-get"
+
+check "missing packages are installed" 0 ABSENT="lua-unit libcmocka-dev"
+check_output "these and no others are installed" "--no-install-recommends lua-unit libcmocka-dev -qq"
+check_output "it says what it installs" "bazelw: installing what is missing: lua-unit libcmocka-dev"
+check_output "then Bazel starts" "bazel: test //x"
+
+check "a library chosen by a variable is not installed" 0 ABSENT="lua-unit liblua5.4-dev libcmocka-dev" \
+  LUA_DIR=/opt/lua LUAUNIT=/opt/luaunit.lua CMOCKA_DIR=/opt/cmocka
+check_output "no package takes its place" '!' "apt-get"
+
+check "another Python than Debian's needs no package" 0 ABSENT="python3-dev python3-pytest" PYTHON="$bin/bash"
+check_output "no package is installed for it" '!' "apt-get"
+
+check "a machine told to install nothing starts Bazel" 0 ABSENT="lua-unit" FERROC_NO_INSTALL=1
+check_output "and installs nothing" '!' "apt-get"
+
+stand_in apt-get <<<'[[ $1 != update ]]'
+check "an apt-get without network ends it" 1 ABSENT="lua-unit"
+check_output "the message says what is missing" "Missing are: lua-unit"
+check_output "Bazel does not start" '!' "bazel: test"
+
+stand_in apt-get <<<'[[ $1 == update ]]'
+check "an apt-get that cannot install ends it" 1 ABSENT="lua-unit"
+check_output "the message says what to try" "apt-get install -y --no-install-recommends lua-unit"
+
+rm "$bin/apt-get"
+check "a machine without apt-get ends it" 1 ABSENT="lua-unit"
+check_output "the message names the package" "there is no apt-get to install them: lua-unit"
+
+new_machine
+((EUID != 0)) || as_user=(unshare --user --map-user=1000)
+if "${as_user[@]}" true; then
+  check "without being root it asks sudo" 0 ABSENT="lua-unit"
+  check_output "which runs apt-get" "sudo: apt-get update"
+  rm "$bin/sudo"
+  check "without root and sudo it ends" 1 ABSENT="lua-unit"
+  check_output "the message says who can install" "Install them as root"
+else
+  echo "ok - the use of sudo # SKIP root cannot play another user here"
+fi
+as_user=()
+
+new_machine
+rm "$bin/bazel" "$bin/dpkg-query"
+check "a machine that is no Debian and has no Bazel ends it" 1
+check_output "the message says what to install" "or bazelisk"
+stand_in bazelisk <<<'echo "bazelisk: $*"'
+check "bazelisk serves as well" 0
+check_output "it gets the arguments" "bazelisk: test //x"
+
+exit $((failures > 0))

@@ -1,0 +1,39 @@
+"""Repository rule that finds the C test library cmocka on this machine: @cmocka//:cmocka.
+
+Where it looks: $CMOCKA_DIR (a prefix with include/ and lib/), else the compiler's own search path.
+"""
+
+_HELP = """cmocka was not found: there is no cmocka.h in {places}.
+Install it (Debian: apt-get install libcmocka-dev) or set CMOCKA_DIR to the folder
+that has include/cmocka.h and lib/libcmocka.so."""
+
+_BUILD = """
+load("@rules_cc//cc:cc_library.bzl", "cc_library")
+
+cc_library(
+    name = "cmocka",
+    hdrs = ["include/cmocka.h"],
+    includes = ["include"],
+    linkopts = {linkopts},
+    visibility = ["//visibility:public"],
+)
+"""
+
+def _cmocka_repository_impl(repository_ctx):
+    prefix = repository_ctx.os.environ.get("CMOCKA_DIR")
+    prefixes = [prefix] if prefix else ["/usr", "/usr/local"]
+    for folder in prefixes:
+        header = repository_ctx.path(folder + "/include/cmocka.h")
+        if header.exists:
+            repository_ctx.symlink(header, "include/cmocka.h")
+            own = ["-L%s/lib" % folder, "-Wl,-rpath,%s/lib" % folder] if folder != "/usr" else []
+            repository_ctx.file("BUILD", _BUILD.format(linkopts = repr(own + ["-lcmocka"])))
+            return
+    fail(_HELP.format(places = ", ".join([folder + "/include" for folder in prefixes])))
+
+cmocka_repository = repository_rule(
+    implementation = _cmocka_repository_impl,
+    environ = ["CMOCKA_DIR"],
+    local = True,
+    doc = "Finds the C test library cmocka on this machine.",
+)
