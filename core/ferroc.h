@@ -53,8 +53,9 @@ FE_API int fe_posix_memalign(void **out, size_t alignment, size_t size);
  * present owner may ask, as for a free. */
 FE_API size_t fe_malloc_size(const void *ptr);
 
-/* Takes in the blocks that other threads freed for the calling thread's heap. force: also
- * returns the memory of all free slabs and shards, whoever freed them, to the system. */
+/* Takes in the blocks that other threads freed in the calling thread's heap. force: does so for the
+ * heaps of threads that ended, too, and returns all memory without blocks to the system, whoever
+ * freed it. */
 FE_API void fe_collect(bool force);
 
 /* Whether ptr lies in memory that ferroc manages; answers for any address, in constant time.
@@ -97,8 +98,9 @@ FE_API void *fe_heap_aligned_alloc(fe_heap_t *heap, size_t alignment, size_t siz
 
 /* Allocates (ptr NULL), frees (new_size 0, returns NULL) or resizes, in the shape of Lua's
  * lua_Alloc. old_size: what was asked for last, at least 1; ignored when ptr is NULL. A resize to a
- * smaller size never fails. heap NULL: the calling thread's heap. Else ptr must be a block of this
- * heap: the call trusts it, and does not look who owns it. */
+ * smaller size never fails. heap: one made by fe_heap_create, and ptr a block of it: the call
+ * trusts the caller, and does not look who owns it. heap NULL: the calling thread's heap; ptr may
+ * then be any block. */
 FE_API void *fe_heap_resize(void *heap, void *ptr, size_t old_size, size_t new_size);
 
 /* Whether ptr is a block of this heap. Addresses that are not ferroc's may be asked about as well,

@@ -40,8 +40,21 @@ static bool mark_taken(fe_arena_t *arena, unsigned slab, uint64_t mask) {
   return false;
 }
 
+static bool is_huge(fe_arena_t *arena, unsigned slab) {
+  return atomic_load_explicit(&arena->huge, memory_order_relaxed) >> slab & 1;
+}
+
+/* Asks for huge pages for a slab that holds nothing yet. */
+static void make_huge(fe_arena_t *arena, unsigned slab) {
+  const fe_base_t *base = arena->arenas->base;
+  atomic_fetch_or_explicit(&arena->huge, fe_bitmap_mask(slab, 1), memory_order_relaxed);
+  base->advise_huge(base, unit_address(arena, slab, 0), FE_SLAB_SIZE, true);
+}
+
+/* Large blocks stay out of slabs with huge pages: their memory should go back when they do. */
 static bool take_in_slab(fe_arena_t *arena, unsigned slab, unsigned count, bool dirty_only,
-                         fe_run_t *run) {
+                         bool wants_huge, fe_run_t *run) {
+  if (count > 1 && is_huge(arena, slab)) return false;
   for (;;) {
     uint64_t candidates = atomic_load_explicit(&arena->free[slab], memory_order_relaxed);
     if (dirty_only) candidates &= atomic_load_explicit(&arena->dirty[slab], memory_order_relaxed);
@@ -49,6 +62,7 @@ static bool take_in_slab(fe_arena_t *arena, unsigned slab, unsigned count, bool 
     if (unit < 0) return false;
     uint64_t mask = fe_bitmap_mask((unsigned)unit, count);
     if (!fe_bitmap_take(&arena->free[slab], mask)) continue;
+    if (wants_huge && count == 1 && candidates == FE_BITMAP_ALL) make_huge(arena, slab);
     *run = (fe_run_t){.arena = arena,
                       .start = unit_address(arena, slab, (unsigned)unit),
                       .unit_count = count,
@@ -64,8 +78,9 @@ static bool take_in_all_slabs(fe_arenas_t *arenas, fe_arena_hint_t *hint, unsign
     fe_arena_t *arena = atomic_load_explicit(&arenas->arena[i], memory_order_acquire);
     if (arena == NULL) continue;
     for (unsigned slab = 0; slab < arena->slab_count; slab++) {
-      if (take_in_slab(arena, slab, count, dirty_only, run)) {
-        *hint = (fe_arena_hint_t){arena, slab};
+      if (take_in_slab(arena, slab, count, dirty_only, hint->wants_huge, run)) {
+        hint->arena = arena;
+        hint->slab = slab;
         return true;
       }
     }
@@ -73,13 +88,19 @@ static bool take_in_all_slabs(fe_arenas_t *arenas, fe_arena_hint_t *hint, unsign
   return false;
 }
 
+static bool take_at_hint(const fe_arena_hint_t *hint, unsigned count, bool dirty_only,
+                         fe_run_t *run) {
+  return hint->arena != NULL &&
+         take_in_slab(hint->arena, hint->slab, count, dirty_only, hint->wants_huge, run);
+}
+
 /* Units that were in use before are warm and cost no page fault, so they come first. */
 static bool take_units(fe_arenas_t *arenas, fe_arena_hint_t *hint, unsigned count, fe_run_t *run) {
   if (atomic_load_explicit(&arenas->dirty_unit_count, memory_order_relaxed) >= (ptrdiff_t)count) {
-    if (hint->arena != NULL && take_in_slab(hint->arena, hint->slab, count, true, run)) return true;
+    if (take_at_hint(hint, count, true, run)) return true;
     if (take_in_all_slabs(arenas, hint, count, true, run)) return true;
   }
-  if (hint->arena != NULL && take_in_slab(hint->arena, hint->slab, count, false, run)) return true;
+  if (take_at_hint(hint, count, false, run)) return true;
   return take_in_all_slabs(arenas, hint, count, false, run);
 }
 

@@ -26,6 +26,9 @@ typedef struct fe_arena {
   _Atomic(uint64_t) free[FE_ARENA_SLABS_MAX];
   /* A bit for each unit that may hold something other than zeros. */
   _Atomic(uint64_t) dirty[FE_ARENA_SLABS_MAX];
+  /* A bit for each slab for which huge pages were asked for; stays set. Relaxed: asking twice does
+   * no harm. */
+  _Atomic(uint64_t) huge;
   /* A bit for each unit that was free and dirty at the last tick, and has not been taken since. */
   _Atomic(uint64_t) aged[FE_ARENA_SLABS_MAX];
 } fe_arena_t;
@@ -55,6 +58,9 @@ typedef struct fe_run {
 typedef struct fe_arena_hint {
   fe_arena_t *arena;
   unsigned slab;
+  /* New slabs for single units shall have huge pages: fewer page faults and TLB misses, but the
+   * memory comes in pieces of 2 MiB, so it is for heaps that have grown past that. */
+  bool wants_huge;
 } fe_arena_hint_t;
 
 /* The arenas on fe_base_mmap that all heaps use. */

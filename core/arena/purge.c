@@ -24,10 +24,21 @@ static uint64_t decommit_units(fe_arena_t *arena, unsigned slab, uint64_t units)
   return done;
 }
 
+/* A huge page that loses a part is split for good, so only whole ones go back by themselves. */
+static uint64_t whole_huge_pages(uint64_t units) {
+  uint64_t lower = units & UINT32_MAX;
+  uint64_t upper = units >> 32;
+  return (lower == UINT32_MAX ? lower : 0) | (upper == UINT32_MAX ? upper << 32 : 0);
+}
+
 static void purge_slab(fe_arena_t *arena, unsigned slab, bool aged_only) {
   uint64_t free = atomic_load_explicit(&arena->free[slab], memory_order_relaxed);
   uint64_t units = free & atomic_load_explicit(&arena->dirty[slab], memory_order_relaxed);
-  if (aged_only) units &= atomic_load_explicit(&arena->aged[slab], memory_order_relaxed);
+  if (aged_only) {
+    units &= atomic_load_explicit(&arena->aged[slab], memory_order_relaxed);
+    bool is_huge = atomic_load_explicit(&arena->huge, memory_order_relaxed) >> slab & 1;
+    if (is_huge) units = whole_huge_pages(units);
+  }
   if (units == 0 || !fe_bitmap_take(&arena->free[slab], units)) return;
   uint64_t done = decommit_units(arena, slab, units);
   atomic_fetch_and_explicit(&arena->dirty[slab], ~done, memory_order_relaxed);

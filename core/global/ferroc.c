@@ -82,8 +82,10 @@ size_t fe_malloc_size(const void *ptr) {
 
 void fe_collect(bool force) {
   fe_heap_t *heap = fe_registry_heap();
-  if (heap != &fe_heap_empty) fe_heap_collect(heap, force);
-  if (heap == &fe_heap_empty && force) fe_arenas_purge(&fe_arenas_default);
+  if (heap != &fe_heap_empty) fe_heap_collect(heap, false);
+  if (!force) return;
+  fe_registry_collect_idle();
+  fe_arenas_purge(&fe_arenas_default);
 }
 
 bool fe_owns(const void *ptr) { return fe_owns_address(ptr); }

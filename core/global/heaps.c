@@ -88,7 +88,7 @@ static FE_COLD void *resize_alloc_slowly(fe_heap_t *heap, size_t size) {
     fe_shard_t *shard = heap->current[fe_class_of_larger(size)];
     fe_block_t *block = fe_shard_pop(shard);
     if (FE_LIKELY(block != NULL)) {
-      shard->used_unchecked++;
+      fe_count_add(&shard->used_unchecked, 1);
       return block;
     }
   }
@@ -98,17 +98,16 @@ static FE_COLD void *resize_alloc_slowly(fe_heap_t *heap, size_t size) {
   return block;
 }
 
-/* The count of the shard fell below 0, and the block is not yet free. */
+/* The heap is NULL, or the shard is not an ordinary one, or this is its last block. */
 static FE_COLD void *resize_free_slowly(fe_heap_t *heap, void *ptr) {
   fe_shard_t *shard = fe_shard_of(ptr);
-  shard->used_unchecked++;
   if (heap == NULL) {
     fe_free(ptr);
   } else if (fe_shard_owner(shard) != heap) {
     fe_global_free_slowly(heap, ptr);
   } else {
     fe_shard_push(shard, ptr);
-    shard->used_unchecked--;
+    fe_count_add(&shard->used_unchecked, -1);
     fe_heap_shard_after_free(heap, shard);
   }
   return NULL;
@@ -145,13 +144,16 @@ void *fe_heap_resize(void *heap_or_null, void *ptr, size_t old_size, size_t new_
     fe_shard_t *shard = heap->table[new_size];
     fe_block_t *block = fe_shard_pop(shard);
     if (FE_UNLIKELY(block == NULL)) return resize_alloc_slowly(heap, new_size);
-    shard->used_unchecked++;
+    fe_count_add(&shard->used_unchecked, 1);
     return block;
   }
   size_t new_top; /* of a block of new_size: the offset of its last byte */
   if (FE_LIKELY(__builtin_sub_overflow(new_size, 1, &new_top))) {
     fe_shard_t *shard = fe_shard_of(ptr);
-    if (FE_UNLIKELY(--shard->used_unchecked < 0)) return resize_free_slowly(heap, ptr);
+    if (FE_UNLIKELY(!fe_count_is_above_0(&shard->used_unchecked))) {
+      return resize_free_slowly(heap, ptr);
+    }
+    fe_count_add(&shard->used_unchecked, -1);
     fe_shard_push(shard, ptr);
     return NULL;
   }

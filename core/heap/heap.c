@@ -90,7 +90,7 @@ bool fe_heap_contains(const fe_heap_t *heap, const void *ptr) {
 
 /* The live blocks of a shard in a queue. */
 static size_t live_count(const fe_shard_t *shard, bool is_current) {
-  return (size_t)(shard->used + shard->used_unchecked + (is_current ? 0 : 2));
+  return (size_t)(fe_shard_used(shard) + (is_current ? 0 : 2));
 }
 
 size_t fe_heap_used_bytes(fe_heap_t *heap) {

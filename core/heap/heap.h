@@ -123,6 +123,9 @@ void fe_heap_mark_interior(fe_heap_t *heap, fe_shard_t *shard);
 /* Gives the units of a shard in a queue back, unless somebody is about to wake it. It is empty. */
 void fe_heap_give_up_shard(fe_heap_t *heap, fe_shard_t *shard);
 
+/* Puts a list of blocks that others freed on the shard's free list. */
+void fe_heap_take_in(fe_heap_t *heap, fe_shard_t *shard, fe_block_t *block);
+
 /* Puts the blocks that others freed on the shard's free list; whether there were any. */
 bool fe_heap_take_remote(fe_heap_t *heap, fe_shard_t *shard);
 

@@ -6,6 +6,9 @@
 /* Free lists grow by about a page, so that pages nobody needs stay untouched. */
 #define FE_EXTEND_BYTES 4096
 
+/* A heap that holds so much asks for huge pages from then on. */
+#define FE_HUGE_FROM_BYTES ((size_t)16 << 20)
+
 /* Carves new blocks out of a shard; whether it could. */
 static bool extend(fe_heap_t *heap, fe_shard_t *shard) {
   if (shard->capacity == shard->reserved) return false;
@@ -18,7 +21,8 @@ static bool extend(fe_heap_t *heap, fe_shard_t *shard) {
   return true;
 }
 
-/* A current shard with a free block, made out of the queue; EMPTY if no shard of it has one. */
+/* A current shard with a free block, made out of the queue; EMPTY if no shard of it has one, or
+ * the limit forbids to hand one out: then the class still has a current shard. */
 static fe_shard_t *refill_current(fe_heap_t *heap, unsigned class_index) {
   for (;;) {
     fe_shard_t *shard = heap->current[class_index];
@@ -35,6 +39,7 @@ static fe_shard_t *refill_current(fe_heap_t *heap, unsigned class_index) {
 
 static fe_shard_t *add_shard(fe_heap_t *heap, unsigned class_index) {
   size_t block_size = fe_class_size(class_index);
+  if (heap->held_bytes >= FE_HUGE_FROM_BYTES) heap->context.hint.wants_huge = true;
   fe_run_t run;
   if (!fe_context_take(&heap->context, 1, &run)) return &fe_shard_empty;
   fe_shard_t *shard = fe_shard_init(&run, 0, &heap->inbox, FE_SHARD_BLOCKS);
@@ -47,7 +52,7 @@ static fe_shard_t *add_shard(fe_heap_t *heap, unsigned class_index) {
 
 static void *pop_counted(fe_shard_t *shard, bool is_unchecked) {
   fe_block_t *block = fe_shard_pop(shard);
-  if (block != NULL && is_unchecked) shard->used_unchecked++;
+  if (block != NULL && is_unchecked) fe_count_add(&shard->used_unchecked, 1);
   if (block != NULL && !is_unchecked) shard->used++;
   return block;
 }
@@ -60,7 +65,7 @@ FE_COLD void *fe_heap_alloc_slowly(fe_heap_t *heap, size_t size, bool is_uncheck
   if (shard == &fe_shard_empty) {
     void *block = fe_nursery_alloc(heap, class_index);
     if (block != NULL) return block;
-    shard = add_shard(heap, class_index);
+    if (heap->current[class_index] == &fe_shard_empty) shard = add_shard(heap, class_index);
   }
   return pop_counted(shard, is_unchecked);
 }
@@ -70,7 +75,7 @@ static fe_block_t *alloc_in_shard(fe_heap_t *heap, size_t size) {
   fe_heap_drain(heap);
   unsigned class_index = fe_class_of(size, heap->granule);
   fe_shard_t *shard = refill_current(heap, class_index);
-  if (shard == &fe_shard_empty) shard = add_shard(heap, class_index);
+  if (heap->current[class_index] == &fe_shard_empty) shard = add_shard(heap, class_index);
   return pop_counted(shard, false);
 }
 

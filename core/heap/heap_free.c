@@ -9,7 +9,7 @@ static bool is_current(const fe_heap_t *heap, const fe_shard_t *shard) {
 }
 
 FE_COLD void fe_heap_shard_after_free(fe_heap_t *heap, fe_shard_t *shard) {
-  if (is_current(heap, shard) || shard->used + shard->used_unchecked + 2 != 0) return;
+  if (is_current(heap, shard) || fe_shard_used(shard) + 2 != 0) return;
   fe_heap_give_up_shard(heap, shard);
 }
 
@@ -44,13 +44,7 @@ FE_COLD void fe_heap_free_remotely(fe_shard_t *shard, void *ptr) {
 
 /* A full shard that somebody woke goes back to its queue, if it has a block by now. */
 static void wake_blocks(fe_heap_t *heap, fe_shard_t *shard, fe_block_t *block) {
-  int32_t *count = heap->is_unchecked && !shard->is_full ? &shard->used_unchecked : &shard->used;
-  while (block != NULL) {
-    fe_block_t *next = block->next;
-    fe_shard_push(shard, block);
-    --*count;
-    block = next;
-  }
+  fe_heap_take_in(heap, shard, block);
   if (shard->is_full) {
     if (shard->free == NULL && fe_remote_sleep(shard)) return;
     fe_heap_unshelve_shard(heap, shard);

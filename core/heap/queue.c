@@ -9,7 +9,7 @@
 static void shift_counts(fe_shard_t *shard, int by) {
   if (shard == EMPTY) return;
   shard->used += by;
-  shard->used_unchecked += by;
+  fe_count_add(&shard->used_unchecked, by);
 }
 
 /* Makes the sizes of a class come from this shard, which waits in the queue. */
@@ -26,10 +26,11 @@ static void set_current(fe_heap_t *heap, unsigned class_index, fe_shard_t *shard
  * no free may go a short way: the owner is not shown, and the other count stays far below 0. */
 static void settle_counts(fe_heap_t *heap, fe_shard_t *shard) {
   enum { FAR_BELOW_0 = -(1 << 30) };
-  int32_t live = shard->used + shard->used_unchecked;
+  int32_t live = fe_shard_used(shard);
   bool has_interior = fe_shard_has_interior(shard);
-  shard->used_unchecked = has_interior ? FAR_BELOW_0 : heap->is_unchecked ? live : 0;
-  shard->used = live - shard->used_unchecked;
+  int32_t unchecked = has_interior ? FAR_BELOW_0 : heap->is_unchecked ? live : 0;
+  fe_count_set(&shard->used_unchecked, unchecked);
+  shard->used = live - unchecked;
   fe_shard_set_owner(shard, has_interior ? NULL : heap);
 }
 
@@ -72,8 +73,8 @@ void fe_heap_shelve_shard(fe_heap_t *heap, fe_shard_t *shard) {
   shard->is_full = true;
   /* Frees of the heap's own must notice, whichever way they come. */
   fe_shard_set_owner(shard, NULL);
-  shard->used += shard->used_unchecked;
-  shard->used_unchecked = 0;
+  shard->used = fe_shard_used(shard);
+  fe_count_set(&shard->used_unchecked, 0);
   shard->prev = NULL;
   shard->next = heap->full;
   if (heap->full != NULL) heap->full->prev = shard;
@@ -98,15 +99,24 @@ void fe_heap_give_up_shard(fe_heap_t *heap, fe_shard_t *shard) {
   fe_context_give(&heap->context, &run);
 }
 
-bool fe_heap_take_remote(fe_heap_t *heap, fe_shard_t *shard) {
-  fe_block_t *block = fe_remote_take(shard);
-  if (block == NULL) return false;
-  int32_t *count = heap->is_unchecked ? &shard->used_unchecked : &shard->used;
+void fe_heap_take_in(fe_heap_t *heap, fe_shard_t *shard, fe_block_t *block) {
+  int32_t count = 0;
   while (block != NULL) {
     fe_block_t *next = block->next;
     fe_shard_push(shard, block);
-    --*count;
+    count++;
     block = next;
   }
+  if (heap->is_unchecked && !shard->is_full) {
+    fe_count_add(&shard->used_unchecked, -count);
+  } else {
+    shard->used -= count;
+  }
+}
+
+bool fe_heap_take_remote(fe_heap_t *heap, fe_shard_t *shard) {
+  fe_block_t *block = fe_remote_take(shard);
+  if (block == NULL) return false;
+  fe_heap_take_in(heap, shard, block);
   return true;
 }

@@ -16,7 +16,7 @@ fe_shard_t *fe_shard_init(const fe_run_t *run, size_t header, fe_inbox_t *inbox,
   fe_shard_t *shard = (fe_shard_t *)(run->start + header * FE_UNIT_SIZE);
   shard->free = NULL;
   shard->used = 0;
-  shard->used_unchecked = 0;
+  fe_count_set(&shard->used_unchecked, 0);
   fe_shard_set_owner(shard, NULL);
   shard->next = NULL;
   shard->prev = NULL;

@@ -39,9 +39,10 @@ struct fe_shard {
    * owner of a block count in `used`, calls that trust their caller (fe_heap_resize) count in
    * `used_unchecked`. Both are 1 lower while the shard waits in a queue behind the current one. A
    * count that falls below 0 sends a free on the cold path: the last one of a shard that waits,
-   * but none of the current one's. Owner. */
+   * but none of the current one's. Written by the owner. Others read `used_unchecked`, relaxed:
+   * in a shard that they may not free into without a look at its owner, it is never above 0. */
   int32_t used;
-  int32_t used_unchecked;
+  _Atomic(int32_t) used_unchecked;
   /* The heap, if frees of its own may go the short way; NULL in a shard that is full, large, a
    * nursery, or has pointers into blocks. Written by the owner, read by all, relaxed: only the
    * owner ever finds its own heap there. */
@@ -96,6 +97,42 @@ static inline struct fe_heap *fe_shard_owner(const fe_shard_t *shard) {
 
 static inline void fe_shard_set_owner(fe_shard_t *shard, struct fe_heap *owner) {
   atomic_store_explicit(&shard->owner, owner, memory_order_relaxed);
+}
+
+/* The value of a count that only the caller writes. */
+static inline int32_t fe_count_get(const _Atomic(int32_t) *count) {
+  return atomic_load_explicit((_Atomic(int32_t) *)count, memory_order_relaxed);
+}
+
+static inline void fe_count_set(_Atomic(int32_t) *count, int32_t value) {
+  atomic_store_explicit(count, value, memory_order_relaxed);
+}
+
+/* The same as a relaxed load, and a relaxed store of what was loaded and a bit more, in the single
+ * instructions that x86-64 has for them; compilers make three of each. */
+#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
+static inline bool fe_count_is_above_0(const _Atomic(int32_t) *count) {
+  bool is_above;
+  __asm__ volatile("cmpl $0, %1" : "=@ccg"(is_above) : "m"(*count));
+  return is_above;
+}
+
+static inline void fe_count_add(_Atomic(int32_t) *count, int32_t by) {
+  __asm__ volatile("addl %1, %0" : "+m"(*count) : "ri"(by) : "cc");
+}
+#else
+static inline bool fe_count_is_above_0(const _Atomic(int32_t) *count) {
+  return fe_count_get(count) > 0;
+}
+
+static inline void fe_count_add(_Atomic(int32_t) *count, int32_t by) {
+  fe_count_set(count, fe_count_get(count) + by);
+}
+#endif
+
+/* All blocks that are handed out, less 2 while the shard waits in a queue. Owner. */
+static inline int32_t fe_shard_used(const fe_shard_t *shard) {
+  return shard->used + fe_count_get(&shard->used_unchecked);
 }
 
 static inline bool fe_shard_has_interior(const fe_shard_t *shard) {

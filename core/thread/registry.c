@@ -12,18 +12,36 @@ static pthread_once_t exit_key_once = PTHREAD_ONCE_INIT;
 static pthread_key_t exit_key;
 static bool has_exit_key;
 
+/* Whether the heap was idle and is the caller's now. */
+static bool claim(fe_heap_t *heap) {
+  int is_used = 0;
+  if (!atomic_compare_exchange_strong_explicit(&heap->registry_is_used, &is_used, 1,
+                                               memory_order_acquire, memory_order_relaxed)) {
+    return false;
+  }
+  atomic_fetch_sub_explicit(&idle_count, 1, memory_order_relaxed);
+  return true;
+}
+
+static void unclaim(fe_heap_t *heap) {
+  atomic_fetch_add_explicit(&idle_count, 1, memory_order_relaxed);
+  atomic_store_explicit(&heap->registry_is_used, 0, memory_order_release);
+}
+
 static fe_heap_t *claim_idle(void) {
   if (atomic_load_explicit(&idle_count, memory_order_relaxed) == 0) return NULL;
   fe_heap_t *heap = atomic_load_explicit(&registry_head, memory_order_acquire);
+  while (heap != NULL && !claim(heap)) heap = heap->registry_next;
+  return heap;
+}
+
+void fe_registry_collect_idle(void) {
+  fe_heap_t *heap = atomic_load_explicit(&registry_head, memory_order_acquire);
   for (; heap != NULL; heap = heap->registry_next) {
-    int is_used = 0;
-    if (atomic_compare_exchange_strong_explicit(&heap->registry_is_used, &is_used, 1,
-                                                memory_order_acquire, memory_order_relaxed)) {
-      atomic_fetch_sub_explicit(&idle_count, 1, memory_order_relaxed);
-      return heap;
-    }
+    if (!claim(heap)) continue;
+    fe_heap_collect(heap, false);
+    unclaim(heap);
   }
-  return NULL;
 }
 
 static fe_heap_t *make_heap(void) {
@@ -44,8 +62,7 @@ static void detach(void *slot) {
   fe_heap_t *heap = slot;
   fe_registry_slot = &fe_heap_empty;
   fe_heap_collect(heap, false);
-  atomic_fetch_add_explicit(&idle_count, 1, memory_order_relaxed);
-  atomic_store_explicit(&heap->registry_is_used, 0, memory_order_release);
+  unclaim(heap);
 }
 
 static void make_exit_key(void) { has_exit_key = pthread_key_create(&exit_key, detach) == 0; }

@@ -26,4 +26,7 @@ static inline fe_heap_t *fe_registry_heap(void) { return fe_registry_slot; }
 /* Gives the calling thread a heap if it has none, and returns it. NULL: no memory. */
 fe_heap_t *fe_registry_attach(void);
 
+/* Takes in what others freed in heaps that no thread has, and gives their empty shards up. */
+void fe_registry_collect_idle(void);
+
 #endif /* FERROC_CORE_THREAD_REGISTRY_H */
