@@ -1,0 +1,54 @@
+"""Runs programs under Valgrind's callgrind, and reads what it counted."""
+
+import os
+import re
+import shutil
+import tempfile
+
+from runner import process
+from runner.process import BenchError
+
+
+def profile(command, settings, options=()):
+    """The text of callgrind's profile of one run of command, whose environment has the settings added."""
+    valgrind = shutil.which("valgrind")
+    if not valgrind:
+        raise BenchError("valgrind is not installed (Debian: apt-get install valgrind); it counts the instructions")
+    with tempfile.TemporaryDirectory(prefix="ferroc-bench-") as folder:
+        path = os.path.join(folder, "profile")
+        process.run([valgrind, "--tool=callgrind", f"--callgrind-out-file={path}", *options, *command], settings)
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+
+def total(text):
+    """All instructions that a profile counted."""
+    found = re.search(r"^(?:totals|summary): *(\d+)", text, re.MULTILINE)
+    if not found:
+        raise BenchError("callgrind wrote a profile without a total: is this Valgrind older than 3.10?")
+    return int(found.group(1))
+
+
+def spent_in(text, functions):
+    """Instructions spent in the named functions and all that they call.
+
+    A profile names a function as (number) name where it first occurs and as (number) later; a line
+    `calls=` is followed by a line whose last number is what the call cost with everything in it."""
+    names, caller, callee, spent, is_call = {}, None, None, 0, False
+    for line in text.splitlines():
+        if is_call:
+            is_call = False
+            if callee in functions and caller not in functions:
+                spent += int(line.split()[-1])
+            continue
+        key, _, value = line.partition("=")
+        if key in ("fn", "cfn"):
+            number, _, name = value.partition(" ")
+            # Callgrind adds 'N to a function that is deeper in a recursion.
+            name = names.setdefault(number, re.sub(r"'\d+$", "", name)) if name else names[number]
+            if key == "fn":
+                caller = name
+            else:
+                callee = name
+        is_call = key == "calls"
+    return spent

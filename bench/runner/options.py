@@ -1,0 +1,105 @@
+"""The command line: what can be said, and clear words for what cannot."""
+
+import argparse
+import fnmatch
+import os
+import time
+
+from runner import groups, peers
+from runner.process import BenchError
+
+DESCRIPTION = """Runs real Lua and Python programs and C workloads on the default allocator, on ferroc and on other
+allocators, in turn, and prints time and peak memory as ratios to the default."""
+
+EPILOG = """examples:
+  bazel run //bench                                 everything, five rounds
+  bazel run //bench -- --quick                      a quarter of the work, three rounds
+  bazel run //bench -- --only lua,python/json*      all Lua programs and some Python ones
+  bazel run //bench -- --peer mine=./libmine.so     another allocator beside those that are installed
+  bazel run //bench -- --instructions               counts instructions instead of measuring time"""
+
+
+def _count(text):
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is no whole number from 1 up")
+    return number
+
+
+def parser():
+    made = argparse.ArgumentParser(prog="bench", description=DESCRIPTION, epilog=EPILOG, allow_abbrev=False,
+                                   formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("--rounds", type=_count, metavar="N",
+                      help="how often each program runs on each allocator (default: 5; with --quick 3)")
+    made.add_argument("--only", action="append", metavar="WHAT",
+                      help="a group (lua, python, core, states, python-mixed) or GROUP/WORKLOAD, with * for any "
+                           "letters; several separated by commas, or the option again")
+    made.add_argument("--peer", action="append", default=[], metavar="NAME=LIBRARY",
+                      help="another allocator, preloaded; may be given again. 'none' leaves out the installed ones")
+    made.add_argument("--quick", action="store_true", help="a quarter of the work")
+    made.add_argument("--json", metavar="FILE", help="where the raw results go (default: a file in the user's cache)")
+    modes = made.add_mutually_exclusive_group()
+    modes.add_argument("--instructions", action="store_true",
+                       help="count the instructions of an allocation and its free with Valgrind instead")
+    modes.add_argument("--share", action="store_true",
+                       help="find out with Valgrind what part of each Lua program glibc's allocator takes, instead")
+    modes.add_argument("--list", action="store_true", help="list the workloads and the peers that were found")
+    return made
+
+
+def chosen_workloads(only, quick):
+    """{group: workloads} in the usual order. BenchError for a word that means nothing."""
+    everything = {name: groups.workloads(name, quick) for name in groups.NAMES}
+    if not only:
+        return {name: found for name, found in everything.items() if name not in groups.ON_REQUEST}
+    patterns = [pattern for text in only for pattern in text.split(",") if pattern]
+    for pattern in patterns:
+        if not any(_matches(pattern, group, workload) for group in everything for workload in everything[group]):
+            raise BenchError(f"--only {pattern}: no such group or workload. Groups: {', '.join(everything)}; "
+                             "see --list for the workloads")
+    chosen = {group: tuple(workload for workload in everything[group]
+                           if any(_matches(pattern, group, workload) for pattern in patterns))
+              for group in everything}
+    return {group: names for group, names in chosen.items() if names}
+
+
+def _matches(pattern, group, workload):
+    return pattern == group or fnmatch.fnmatchcase(f"{group}/{workload}", pattern)
+
+
+def chosen_peers(given, directory):
+    """{name: library}: those that are installed, then those that were given, which replace one of the same name."""
+    chosen = {} if "none" in given else peers.detect()
+    named = set()
+    for text in given:
+        if text == "none":
+            continue
+        name, library = peers.parse(text, directory)
+        if name in named:
+            raise BenchError(f"--peer {text}: the name '{name}' was given twice")
+        named.add(name)
+        chosen[name] = library
+    return chosen
+
+
+def working_directory():
+    """Where the user stands; `bazel run` starts programs elsewhere."""
+    return os.environ.get("BUILD_WORKING_DIRECTORY") or os.getcwd()
+
+
+def json_path(given, directory):
+    """Where the results go, checked before the measuring begins; BenchError if nothing can be written there."""
+    if given:
+        path = os.path.join(directory, given)
+    else:
+        cache = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+        path = os.path.join(cache, "ferroc", time.strftime("bench-%Y%m%d-%H%M%S.json"))
+    folder = os.path.dirname(path)
+    if not given:
+        os.makedirs(folder, exist_ok=True)
+    if os.path.isdir(path) or not os.access(path if os.path.exists(path) else folder, os.W_OK):
+        raise BenchError(f"--json {path}: no file can be written there")
+    return path
