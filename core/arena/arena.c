@@ -51,34 +51,45 @@ static void make_huge(fe_arena_t *arena, unsigned slab) {
   base->advise_huge(base, unit_address(arena, slab, 0), FE_SLAB_SIZE, true);
 }
 
-/* Large blocks stay out of slabs with huge pages: their memory should go back when they do. */
-static bool take_in_slab(fe_arena_t *arena, unsigned slab, unsigned count, bool dirty_only,
-                         bool wants_huge, fe_run_t *run) {
-  if (count > 1 && is_huge(arena, slab)) return false;
+/* What is looked for: a run of units in one slab. */
+typedef struct wish {
+  unsigned count;
+  bool dirty_only;
+  bool wants_huge;  /* see fe_arena_hint_t */
+  bool spares_huge; /* not in slabs with huge pages */
+} wish_t;
+
+static bool take_in_slab(fe_arena_t *arena, unsigned slab, const wish_t *wish, fe_run_t *run) {
+  if (wish->spares_huge && is_huge(arena, slab)) return false;
   for (;;) {
     uint64_t candidates = atomic_load_explicit(&arena->free[slab], memory_order_relaxed);
-    if (dirty_only) candidates &= atomic_load_explicit(&arena->dirty[slab], memory_order_relaxed);
-    int unit = fe_bitmap_find_run(candidates, count);
+    bool is_unused = candidates == FE_BITMAP_ALL;
+    if (wish->dirty_only) {
+      candidates &= atomic_load_explicit(&arena->dirty[slab], memory_order_relaxed);
+    }
+    int unit = fe_bitmap_find_run(candidates, wish->count);
     if (unit < 0) return false;
-    uint64_t mask = fe_bitmap_mask((unsigned)unit, count);
+    uint64_t mask = fe_bitmap_mask((unsigned)unit, wish->count);
     if (!fe_bitmap_take(&arena->free[slab], mask)) continue;
-    if (wants_huge && count == 1 && candidates == FE_BITMAP_ALL) make_huge(arena, slab);
+    if (wish->wants_huge && is_unused) make_huge(arena, slab);
     *run = (fe_run_t){.arena = arena,
                       .start = unit_address(arena, slab, (unsigned)unit),
-                      .unit_count = count,
+                      .unit_count = wish->count,
                       .is_zero = mark_taken(arena, slab, mask)};
     return true;
   }
 }
 
-static bool take_in_all_slabs(fe_arenas_t *arenas, fe_arena_hint_t *hint, unsigned count,
-                              bool dirty_only, fe_run_t *run) {
+/* At the hint first, then wherever there is room. */
+static bool take_anywhere(fe_arenas_t *arenas, fe_arena_hint_t *hint, const wish_t *wish,
+                          fe_run_t *run) {
+  if (hint->arena != NULL && take_in_slab(hint->arena, hint->slab, wish, run)) return true;
   size_t arena_count = atomic_load_explicit(&arenas->arena_count, memory_order_acquire);
   for (size_t i = 0; i < arena_count; i++) {
     fe_arena_t *arena = atomic_load_explicit(&arenas->arena[i], memory_order_acquire);
     if (arena == NULL) continue;
     for (unsigned slab = 0; slab < arena->slab_count; slab++) {
-      if (take_in_slab(arena, slab, count, dirty_only, hint->wants_huge, run)) {
+      if (take_in_slab(arena, slab, wish, run)) {
         hint->arena = arena;
         hint->slab = slab;
         return true;
@@ -88,20 +99,15 @@ static bool take_in_all_slabs(fe_arenas_t *arenas, fe_arena_hint_t *hint, unsign
   return false;
 }
 
-static bool take_at_hint(const fe_arena_hint_t *hint, unsigned count, bool dirty_only,
-                         fe_run_t *run) {
-  return hint->arena != NULL &&
-         take_in_slab(hint->arena, hint->slab, count, dirty_only, hint->wants_huge, run);
-}
-
 /* Units that were in use before are warm and cost no page fault, so they come first. */
-static bool take_units(fe_arenas_t *arenas, fe_arena_hint_t *hint, unsigned count, fe_run_t *run) {
-  if (atomic_load_explicit(&arenas->dirty_unit_count, memory_order_relaxed) >= (ptrdiff_t)count) {
-    if (take_at_hint(hint, count, true, run)) return true;
-    if (take_in_all_slabs(arenas, hint, count, true, run)) return true;
+static bool take_units(fe_arenas_t *arenas, fe_arena_hint_t *hint, wish_t wish, fe_run_t *run) {
+  ptrdiff_t dirty_count = atomic_load_explicit(&arenas->dirty_unit_count, memory_order_relaxed);
+  if (dirty_count >= (ptrdiff_t)wish.count) {
+    wish.dirty_only = true;
+    if (take_anywhere(arenas, hint, &wish, run)) return true;
+    wish.dirty_only = false;
   }
-  if (take_at_hint(hint, count, false, run)) return true;
-  return take_in_all_slabs(arenas, hint, count, false, run);
+  return take_anywhere(arenas, hint, &wish, run);
 }
 
 /* Takes slabs `first` to `first + count - 1`, all of them or none. */
@@ -212,9 +218,16 @@ static bool take_chunk(fe_arenas_t *arenas, size_t slab_count, fe_run_t *run) {
 
 bool fe_arenas_take(fe_arenas_t *arenas, fe_arena_hint_t *hint, size_t unit_count, fe_run_t *run) {
   if (unit_count <= FE_LARGE_UNITS_MAX) {
-    unsigned count = (unsigned)unit_count;
-    while (!take_units(arenas, hint, count, run)) {
-      if (!add_arena(arenas, 0)) return take_units(arenas, hint, count, run);
+    /* Large blocks stay out of slabs with huge pages as long as there are others: their memory
+     * should go back when they do. */
+    bool is_single = unit_count == 1;
+    wish_t wish = {.count = (unsigned)unit_count,
+                   .wants_huge = is_single && hint->wants_huge,
+                   .spares_huge = !is_single};
+    while (!take_units(arenas, hint, wish, run)) {
+      if (add_arena(arenas, 0)) continue;
+      wish.spares_huge = false;
+      return take_units(arenas, hint, wish, run);
     }
     return true;
   }
