@@ -1,0 +1,16 @@
+from collections.abc import Iterable
+from typing import Literal, TypeAlias
+
+_Domain: TypeAlias = Literal["raw", "mem", "obj"]
+
+__all__ = ["DOMAINS", "domains", "install", "owns", "uninstall", "used_memory"]
+
+__version__: str
+
+DOMAINS: tuple[_Domain, _Domain, _Domain]
+
+def install(domains: Iterable[_Domain] = ...) -> None: ...
+def uninstall() -> None: ...
+def domains() -> tuple[_Domain, ...]: ...
+def owns(obj: object) -> bool: ...
+def used_memory() -> int: ...

@@ -1,0 +1,61 @@
+"""Builds the extension module from the checkout that this folder lies in: pip install ./bindings/python
+
+Everything else about the package is in pyproject.toml.
+"""
+
+import os
+import platform
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+FLOORS = ["base", "arena", "slab", "heap", "thread", "global"]
+
+
+def sources():
+    """Return the C files of the core and the binding, relative to this folder."""
+    files = [file for floor in FLOORS for file in sorted((ROOT / "core" / floor).glob("*.c"))]
+    if not files:
+        raise SystemExit(
+            f"There is no core of ferroc in {ROOT / 'core'}: this package can only be built inside a "
+            "checkout of the whole repository, with pip install ./bindings/python"
+        )
+    return [f"../../{file.relative_to(ROOT)}" for file in files] + [
+        "allocators.c",
+        "ferroc_module.c",
+        "ferroc_python.c",
+    ]
+
+
+def compile_options():
+    """Return the options for a library that a running program loads, as core/defs.bzl has them."""
+    options = ["-std=gnu11", "-O2", "-fvisibility=hidden", "-fno-semantic-interposition"]
+    if platform.machine() == "x86_64":
+        options.append("-mtls-dialect=gnu2")
+    return options + ["-ftls-model=global-dynamic", "-fno-plt"]
+
+
+class BuildExtension(build_ext):
+    """Keeps the object files of the core in the build folder: their sources' paths begin with ../.."""
+
+    def finalize_options(self):
+        super().finalize_options()
+        self.build_temp = os.path.join(self.build_temp, "bindings", "python")
+
+
+setup(
+    cmdclass={"build_ext": BuildExtension},
+    ext_modules=[
+        Extension(
+            "ferroc._ferroc",
+            sources=sources(),
+            include_dirs=[str(ROOT)],
+            extra_compile_args=compile_options(),
+            extra_link_args=[f"-Wl,--version-script={HERE / 'ferroc_module.lds'}"],
+            libraries=["pthread"],
+        )
+    ],
+)
