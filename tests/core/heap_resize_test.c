@@ -1,0 +1,199 @@
+/* fe_heap_resize: one function to allocate, free and resize, in the shape of lua_Alloc. */
+#include "tests/core/support.h"
+
+static const size_t ladder[] = {1,     7,      8,       9,       16,      17,     24,    40,
+                                48,    56,     64,      65,      100,     128,    129,   500,
+                                1024,  1025,   2000,    4096,    10000,   32768,  32769, 60000,
+                                70000, 200000, 1500000, 3932160, 4200000, 9000000};
+enum { LADDER_COUNT = sizeof(ladder) / sizeof(ladder[0]) };
+
+static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
+
+static fe_heap_t *new_heap(size_t granule) {
+  fe_heap_options_t options = {.granule = granule};
+  fe_heap_t *heap = fe_heap_create(&options);
+  assert_non_null(heap);
+  return heap;
+}
+
+/* Lua passes the type of the new object as old_size when there is no block yet. */
+static void without_a_block_the_old_size_is_a_tag(void **state) {
+  (void)state;
+  static const size_t tags[] = {0, 1, 4, 5, 6, 7, 8, 9, 16, 1000000, SIZE_MAX};
+  fe_heap_t *heap = new_heap(8);
+  for (size_t i = 0; i < sizeof(tags) / sizeof(tags[0]); i++) {
+    for (size_t j = 0; j < LADDER_COUNT; j++) {
+      void *block = fe_heap_resize(heap, NULL, tags[i], ladder[j]);
+      assert_non_null(block);
+      assert_true(aligned_to(block, 8));
+      assert_true(fe_heap_contains(heap, block));
+      assert_true(fe_heap_used_bytes(heap) >= ladder[j]);
+      pattern_fill(block, smaller(ladder[j], 5000), j);
+      assert_true(pattern_holds(block, smaller(ladder[j], 5000), j));
+      assert_null(fe_heap_resize(heap, block, ladder[j], 0));
+      assert_int_equal(fe_heap_used_bytes(heap), 0);
+    }
+    assert_null(fe_heap_resize(heap, NULL, tags[i], 0));
+  }
+  fe_heap_destroy(heap);
+}
+
+static void content_is_kept_from_every_size_to_every_other(void **state) {
+  (void)state;
+  for (size_t granule = 8; granule <= 16; granule += 8) {
+    fe_heap_t *heap = new_heap(granule);
+    for (size_t i = 0; i < LADDER_COUNT; i++) {
+      for (size_t j = 0; j < LADDER_COUNT; j++) {
+        void *block = fe_heap_resize(heap, NULL, 0, ladder[i]);
+        assert_non_null(block);
+        pattern_fill(block, ladder[i], i);
+        block = fe_heap_resize(heap, block, ladder[i], ladder[j]);
+        assert_non_null(block);
+        assert_true(aligned_to(block, granule));
+        if (!pattern_holds(block, smaller(ladder[i], ladder[j]), i)) {
+          fail_msg("content lost from %zu to %zu bytes", ladder[i], ladder[j]);
+        }
+        pattern_fill(block, ladder[j], j);
+        assert_null(fe_heap_resize(heap, block, ladder[j], 0));
+      }
+    }
+    assert_int_equal(fe_heap_used_bytes(heap), 0);
+    fe_heap_destroy(heap);
+  }
+}
+
+/* A block is resized again and again among its neighbours, always with the last size. */
+static void sizes_follow_each_other(size_t granule) {
+  enum { BLOCKS = 300, STEPS = 60000 };
+  static struct {
+    void *block;
+    size_t size;
+    uint64_t seed;
+  } live[BLOCKS];
+  memset(live, 0, sizeof(live));
+  fe_heap_t *heap = new_heap(granule);
+  random_source_t source = {granule + 1};
+  for (size_t step = 0; step < STEPS; step++) {
+    size_t i = random_below(&source, BLOCKS);
+    size_t size = random_below(&source, 4) == 0
+                      ? 0
+                      : random_size(&source, random_below(&source, 100) == 0 ? MIB : 2000);
+    void *block =
+        fe_heap_resize(heap, live[i].block, live[i].block == NULL ? step % 10 : live[i].size, size);
+    assert_true((block == NULL) == (size == 0));
+    assert_true(pattern_holds(block, smaller(size, live[i].block == NULL ? 0 : live[i].size),
+                              live[i].seed));
+    live[i].block = block;
+    live[i].size = size;
+    live[i].seed = step;
+    pattern_fill(block, size, step);
+  }
+  for (size_t i = 0; i < BLOCKS; i++) {
+    assert_true(pattern_holds(live[i].block, live[i].size, live[i].seed));
+    assert_null(fe_heap_resize(heap, live[i].block, live[i].size, 0));
+  }
+  assert_int_equal(fe_heap_used_bytes(heap), 0);
+  fe_heap_destroy(heap);
+}
+
+static void sizes_follow_each_other_at_granule_8(void **state) {
+  (void)state;
+  sizes_follow_each_other(8);
+}
+
+static void sizes_follow_each_other_at_granule_16(void **state) {
+  (void)state;
+  sizes_follow_each_other(16);
+}
+
+static void without_a_heap_the_thread_heap_serves(void **state) {
+  (void)state;
+  for (size_t i = 0; i < LADDER_COUNT; i++) {
+    void *block = fe_heap_resize(NULL, NULL, 5, ladder[i]);
+    assert_non_null(block);
+    assert_true(fe_heap_contains(fe_thread_heap(), block));
+    pattern_fill(block, ladder[i], i);
+    block = fe_heap_resize(NULL, block, ladder[i], ladder[i] * 2);
+    assert_non_null(block);
+    assert_true(pattern_holds(block, ladder[i], i));
+    assert_null(fe_heap_resize(NULL, block, ladder[i] * 2, 0));
+  }
+  assert_null(fe_heap_resize(NULL, NULL, 5, 0));
+}
+
+/* Blocks of the heap's other functions may be resized too, with the size last asked for. */
+static void blocks_of_the_other_functions_may_be_resized(void **state) {
+  (void)state;
+  for (size_t granule = 8; granule <= 16; granule += 8) {
+    fe_heap_t *heap = new_heap(granule);
+    for (size_t i = 0; i < LADDER_COUNT; i++) {
+      for (size_t j = 0; j < LADDER_COUNT; j++) {
+        void *block =
+            i % 2 == 0 ? fe_heap_alloc(heap, ladder[i]) : fe_heap_calloc(heap, 1, ladder[i]);
+        assert_non_null(block);
+        block = fe_heap_realloc(heap, block, ladder[j]);
+        assert_non_null(block);
+        pattern_fill(block, ladder[j], j);
+        block = fe_heap_resize(heap, block, ladder[j], ladder[i]);
+        assert_non_null(block);
+        assert_true(pattern_holds(block, smaller(ladder[i], ladder[j]), j));
+        pattern_fill(block, ladder[i], i);
+        if (j % 2 == 0) {
+          fe_free(block);
+        } else {
+          assert_null(fe_heap_resize(heap, block, ladder[i], 0));
+        }
+      }
+    }
+    assert_int_equal(fe_heap_used_bytes(heap), 0);
+    fe_heap_destroy(heap);
+  }
+}
+
+/* A shrink gives a block even when the limit leaves no room for a smaller one, and the block that
+ * stayed where it was can be shrunk, grown and freed with its new size. */
+static void a_shrink_never_fails(void **state) {
+  (void)state;
+  for (size_t granule = 8; granule <= 16; granule += 8) {
+    for (size_t i = 1; i < LADDER_COUNT; i++) {
+      for (size_t j = 0; j < i; j++) {
+        fe_heap_t *heap = new_heap(granule);
+        void *block = fe_heap_resize(heap, NULL, 0, ladder[i]);
+        assert_non_null(block);
+        pattern_fill(block, ladder[i], i);
+        fe_heap_set_limit(heap, 1);
+        block = fe_heap_resize(heap, block, ladder[i], ladder[j]);
+        assert_non_null(block);
+        assert_true(pattern_holds(block, ladder[j], i));
+        if (ladder[j] > 1) {
+          block = fe_heap_resize(heap, block, ladder[j], ladder[j] / 2);
+          assert_non_null(block);
+          assert_true(pattern_holds(block, ladder[j] / 2, i));
+          block = fe_heap_resize(heap, block, ladder[j] / 2, ladder[j] / 2);
+          assert_non_null(block);
+        }
+        fe_heap_set_limit(heap, 0);
+        size_t now = ladder[j] > 1 ? ladder[j] / 2 : 1;
+        block = fe_heap_resize(heap, block, now, now + 30);
+        assert_non_null(block);
+        assert_true(pattern_holds(block, now, i));
+        assert_null(fe_heap_resize(heap, block, now + 30, 0));
+        assert_int_equal(fe_heap_used_bytes(heap), 0);
+        fe_heap_destroy(heap);
+      }
+    }
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      test_that(without_a_block_the_old_size_is_a_tag),
+      test_that(content_is_kept_from_every_size_to_every_other),
+      test_that(sizes_follow_each_other_at_granule_8),
+      test_that(sizes_follow_each_other_at_granule_16),
+      test_that(without_a_heap_the_thread_heap_serves),
+      test_that(blocks_of_the_other_functions_may_be_resized),
+      test_that(a_shrink_never_fails),
+  };
+  return cmocka_run_group_tests_name("heap_resize", tests, NULL, NULL);
+}

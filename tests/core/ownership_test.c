@@ -1,0 +1,219 @@
+/* fe_owns and fe_heap_contains: right for every address, the program's own blocks and all others.
+ */
+#include "tests/core/support.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+static const size_t sizes[] = {1,       16,      100,     1024,    1025,     4000,
+                               32768,   40000,   500000,  1966080, 1966081,  3900000,
+                               4194304, 4194305, 8388608, 9000000, 20000000, 64 * 1024 * 1024};
+enum { SIZE_COUNT = sizeof(sizes) / sizeof(sizes[0]) };
+
+static void blocks_are_owned_to_their_last_byte(void **state) {
+  (void)state;
+  for (size_t i = 0; i < SIZE_COUNT; i++) {
+    char *block = fe_malloc(sizes[i]);
+    assert_non_null(block);
+    assert_true(fe_owns(block));
+    assert_true(fe_owns(block + sizes[i] / 2));
+    assert_true(fe_owns(block + sizes[i] - 1));
+    assert_true(fe_owns(block + fe_malloc_size(block) - 1));
+    for (size_t offset = 0; offset < sizes[i]; offset += 1 + sizes[i] / 100) {
+      assert_true(fe_owns(block + offset));
+    }
+    fe_free(block);
+  }
+}
+
+static void aligned_blocks_are_owned_to_their_last_byte(void **state) {
+  (void)state;
+  for (size_t alignment = 16; alignment <= 64 * MIB; alignment *= 2) {
+    for (size_t size = 100; size <= 5 * MIB; size *= 50) {
+      char *block = fe_aligned_alloc(alignment, size);
+      assert_non_null(block);
+      assert_true(fe_owns(block));
+      assert_true(fe_owns(block + size / 2));
+      assert_true(fe_owns(block + size - 1));
+      fe_free(block);
+    }
+  }
+}
+
+static void foreign_memory_is_not_owned(void **state) {
+  (void)state;
+  static char in_static_memory[100];
+  char on_the_stack[100];
+  void *huge_blocks[3];
+  for (size_t i = 0; i < 3; i++) {
+    huge_blocks[i] = fe_malloc(20 * MIB);
+    assert_non_null(huge_blocks[i]);
+  }
+  assert_false(fe_owns(NULL));
+  assert_false(fe_owns(in_static_memory));
+  assert_false(fe_owns(on_the_stack));
+  assert_false(fe_owns((void *)(uintptr_t)abort));
+  assert_false(fe_owns(&stdout));
+  for (size_t size = 1; size < 100 * MIB; size *= 5) {
+    char *from_libc = malloc(size);
+    assert_non_null(from_libc);
+    assert_false(fe_owns(from_libc));
+    assert_false(fe_owns(from_libc + size - 1));
+    free(from_libc);
+  }
+  for (size_t i = 0; i < 3; i++) {
+    fe_free(huge_blocks[i]);
+  }
+}
+
+/* Mappings of the program that lie, in all likelihood, right beside those of ferroc. */
+static void neighbouring_mappings_are_not_owned(void **state) {
+  (void)state;
+  enum { COUNT = 40 };
+  char *mappings[COUNT];
+  void *blocks[COUNT];
+  size_t size = 4 * MIB;
+  for (size_t i = 0; i < COUNT; i++) {
+    mappings[i] = mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    assert_true(mappings[i] != MAP_FAILED);
+    blocks[i] = fe_malloc(3 * MIB + i * MIB);
+    assert_non_null(blocks[i]);
+  }
+  for (size_t i = 0; i < COUNT; i++) {
+    for (size_t offset = 0; offset < size; offset += 4096) {
+      assert_false(fe_owns(mappings[i] + offset));
+    }
+    assert_false(fe_owns(mappings[i] + size - 1));
+  }
+  for (size_t i = 0; i < COUNT; i++) {
+    munmap(mappings[i], size);
+    fe_free(blocks[i]);
+  }
+}
+
+static bool is_mapped(const void *address) {
+  size_t page = (size_t)sysconf(_SC_PAGESIZE);
+  unsigned char residency;
+  return mincore((void *)((uintptr_t)address & ~(page - 1)), 1, &residency) == 0;
+}
+
+/* Any bit pattern may be asked about; what is owned must at least be memory of this process. */
+static void any_address_may_be_asked_about(void **state) {
+  (void)state;
+  random_source_t source = {random_seed()};
+  for (int i = 0; i < 1000000; i++) {
+    const void *address = (const void *)(uintptr_t)(random_next(&source) >> (i % 48));
+    if (fe_owns(address)) {
+      assert_true(is_mapped(address));
+    }
+  }
+  for (uintptr_t address = UINTPTR_MAX; address > UINTPTR_MAX - 70000; address -= 13) {
+    assert_false(fe_owns((const void *)address));
+  }
+  for (uintptr_t address = 0; address < 65536; address += 7) {
+    assert_false(fe_owns((const void *)address));
+  }
+  for (int shift = 47; shift < 64; shift++) {
+    uintptr_t power = (uintptr_t)1 << shift;
+    assert_false(fe_owns((const void *)power));
+    assert_false(fe_owns((const void *)(power + 4 * MIB)));
+  }
+}
+
+/* The same low bits with other high bits is another address. */
+static void high_address_bits_count(void **state) {
+  (void)state;
+  char *block = fe_malloc(100);
+  assert_non_null(block);
+  for (int shift = 48; shift < 64; shift++) {
+    assert_false(fe_owns((const void *)((uintptr_t)block ^ ((uintptr_t)1 << shift))));
+  }
+  fe_free(block);
+}
+
+static void ask_about_handed_block(void *block) {
+  require(fe_owns(block));
+  require(!fe_heap_contains(fe_thread_heap(), block));
+}
+
+static void blocks_of_other_threads_are_owned(void **state) {
+  (void)state;
+  void *block = fe_malloc(100);
+  assert_non_null(block);
+  assert_true(fe_heap_contains(fe_thread_heap(), block));
+  run_in_thread(ask_about_handed_block, block);
+  fe_free(block);
+}
+
+/* In blocks of up to 30 KiB every byte may be asked about, in bigger ones the first. */
+static size_t askable_size(size_t size) { return size <= 30 * KIB ? size : 1; }
+
+static void a_heap_contains_its_own_blocks_only(void **state) {
+  (void)state;
+  fe_heap_t *heap = fe_heap_create(NULL);
+  fe_heap_t *other = fe_heap_create(NULL);
+  assert_non_null(heap);
+  assert_non_null(other);
+  for (size_t i = 0; i < SIZE_COUNT; i++) {
+    char *block = fe_heap_alloc(heap, sizes[i]);
+    char *others = fe_heap_alloc(other, sizes[i]);
+    char *threads = fe_malloc(sizes[i]);
+    assert_non_null(block);
+    assert_non_null(others);
+    assert_non_null(threads);
+    for (size_t offset = 0; offset < askable_size(sizes[i]); offset += 1 + sizes[i] / 20) {
+      assert_true(fe_heap_contains(heap, block + offset));
+      assert_false(fe_heap_contains(other, block + offset));
+      assert_false(fe_heap_contains(fe_thread_heap(), block + offset));
+      assert_false(fe_heap_contains(heap, others + offset));
+      assert_false(fe_heap_contains(heap, threads + offset));
+      assert_true(fe_heap_contains(fe_thread_heap(), threads + offset));
+    }
+    assert_true(fe_heap_contains(heap, block + askable_size(sizes[i]) - 1));
+    fe_free(threads);
+    if (i % 2 == 0) {
+      fe_heap_free(heap, block);
+      fe_heap_free(other, others);
+    }
+  }
+  fe_heap_destroy(heap);
+  fe_heap_destroy(other);
+}
+
+static void a_heap_contains_nothing_foreign(void **state) {
+  (void)state;
+  static char in_static_memory[100];
+  char on_the_stack[100];
+  char *from_libc = malloc(100);
+  fe_heap_t *heap = fe_heap_create(NULL);
+  assert_non_null(heap);
+  assert_non_null(fe_heap_alloc(heap, 100));
+  assert_false(fe_heap_contains(heap, NULL));
+  assert_false(fe_heap_contains(heap, in_static_memory));
+  assert_false(fe_heap_contains(heap, on_the_stack));
+  assert_false(fe_heap_contains(heap, from_libc));
+  assert_false(fe_heap_contains(heap, (const void *)1));
+  assert_false(fe_heap_contains(heap, (const void *)UINTPTR_MAX));
+  random_source_t source = {3};
+  for (int i = 0; i < 100000; i++) {
+    const void *address = (const void *)(uintptr_t)(random_next(&source) >> (i % 48));
+    assert_true(fe_owns(address) || !fe_heap_contains(heap, address));
+  }
+  fe_heap_destroy(heap);
+  free(from_libc);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      test_that(blocks_are_owned_to_their_last_byte),
+      test_that(aligned_blocks_are_owned_to_their_last_byte),
+      test_that(foreign_memory_is_not_owned),
+      test_that(neighbouring_mappings_are_not_owned),
+      test_that(any_address_may_be_asked_about),
+      test_that(high_address_bits_count),
+      test_that(blocks_of_other_threads_are_owned),
+      test_that(a_heap_contains_its_own_blocks_only),
+      test_that(a_heap_contains_nothing_foreign),
+  };
+  return cmocka_run_group_tests_name("ownership", tests, NULL, NULL);
+}
