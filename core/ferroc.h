@@ -99,12 +99,12 @@ FE_API void *fe_heap_aligned_alloc(fe_heap_t *heap, size_t alignment, size_t siz
 /* Allocates (ptr NULL), frees (new_size 0, returns NULL) or resizes, in the shape of Lua's
  * lua_Alloc. old_size: what was asked for last, at least 1; ignored when ptr is NULL. A resize to a
  * smaller size never fails. heap: one made by fe_heap_create, and ptr a block of it: the call
- * trusts the caller, and does not look who owns it. heap NULL: the calling thread's heap; ptr may
- * then be any block. */
+ * trusts the caller, and does not look who owns it. heap NULL: the calling thread's heap; ptr is
+ * then a block that some thread allocated from its own, by NULL here or by fe_malloc. */
 FE_API void *fe_heap_resize(void *heap, void *ptr, size_t old_size, size_t new_size);
 
 /* Whether ptr is a block of this heap. Addresses that are not ferroc's may be asked about as well,
- * but not the middle of a block above 30 KiB. */
+ * but not the middle of a block above 30 KiB, or of one aligned to 64 KiB or more. */
 FE_API bool fe_heap_contains(const fe_heap_t *heap, const void *ptr);
 
 /* Bytes in live blocks, each counted with its full size: up to a granule more than was asked

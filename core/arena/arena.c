@@ -51,19 +51,27 @@ static void make_huge(fe_arena_t *arena, unsigned slab) {
   base->advise_huge(base, unit_address(arena, slab, 0), FE_SLAB_SIZE, true);
 }
 
+/* The slab was all free, and its first units are the caller's: it may be any slab again. */
+static void make_ordinary(fe_arena_t *arena, unsigned slab) {
+  const fe_base_t *base = arena->arenas->base;
+  atomic_fetch_and_explicit(&arena->huge, ~fe_bitmap_mask(slab, 1), memory_order_relaxed);
+  base->advise_huge(base, unit_address(arena, slab, 0), FE_SLAB_SIZE, false);
+}
+
 /* What is looked for: a run of units in one slab. */
 typedef struct wish {
   unsigned count;
   bool dirty_only;
   bool wants_huge;  /* see fe_arena_hint_t */
-  bool spares_huge; /* not in slabs with huge pages */
+  bool spares_huge; /* not in slabs with huge pages, unless they are all free */
 } wish_t;
 
 static bool take_in_slab(fe_arena_t *arena, unsigned slab, const wish_t *wish, fe_run_t *run) {
-  if (wish->spares_huge && is_huge(arena, slab)) return false;
+  bool is_unwanted = wish->spares_huge && is_huge(arena, slab);
   for (;;) {
     uint64_t candidates = atomic_load_explicit(&arena->free[slab], memory_order_relaxed);
     bool is_unused = candidates == FE_BITMAP_ALL;
+    if (is_unwanted && !is_unused) return false;
     if (wish->dirty_only) {
       candidates &= atomic_load_explicit(&arena->dirty[slab], memory_order_relaxed);
     }
@@ -72,6 +80,7 @@ static bool take_in_slab(fe_arena_t *arena, unsigned slab, const wish_t *wish, f
     uint64_t mask = fe_bitmap_mask((unsigned)unit, wish->count);
     if (!fe_bitmap_take(&arena->free[slab], mask)) continue;
     if (wish->wants_huge && is_unused) make_huge(arena, slab);
+    if (is_unwanted) make_ordinary(arena, slab);
     *run = (fe_run_t){.arena = arena,
                       .start = unit_address(arena, slab, (unsigned)unit),
                       .unit_count = wish->count,

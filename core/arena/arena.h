@@ -26,8 +26,8 @@ typedef struct fe_arena {
   _Atomic(uint64_t) free[FE_ARENA_SLABS_MAX];
   /* A bit for each unit that may hold something other than zeros. */
   _Atomic(uint64_t) dirty[FE_ARENA_SLABS_MAX];
-  /* A bit for each slab for which huge pages were asked for; stays set. Relaxed: asking twice does
-   * no harm. */
+  /* A bit for each slab for which huge pages were asked for. Relaxed: a hint for takers, and asking
+   * twice does no harm. */
   _Atomic(uint64_t) huge;
   /* A bit for each unit that was free and dirty at the last tick, and has not been taken since. */
   _Atomic(uint64_t) aged[FE_ARENA_SLABS_MAX];

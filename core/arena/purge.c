@@ -41,9 +41,9 @@ static void purge_slab(fe_arena_t *arena, unsigned slab, bool aged_only) {
   }
   if (units == 0 || !fe_bitmap_take(&arena->free[slab], units)) return;
   uint64_t done = decommit_units(arena, slab, units);
-  atomic_fetch_and_explicit(&arena->dirty[slab], ~done, memory_order_relaxed);
+  uint64_t before = atomic_fetch_and_explicit(&arena->dirty[slab], ~done, memory_order_relaxed);
   atomic_fetch_and_explicit(&arena->aged[slab], ~units, memory_order_relaxed);
-  atomic_fetch_sub_explicit(&arena->arenas->dirty_unit_count, __builtin_popcountll(done),
+  atomic_fetch_sub_explicit(&arena->arenas->dirty_unit_count, __builtin_popcountll(before & done),
                             memory_order_relaxed);
   fe_bitmap_give(&arena->free[slab], units);
 }

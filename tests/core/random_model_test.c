@@ -207,7 +207,11 @@ static void step_free(shadow_block_t *entry) {
       break;
     }
     case 3:
-      assert_step(fe_heap_resize(NULL, entry->block, old_size(entry), 0) == NULL);
+      if (entry->heap_index == THREAD_HEAP) {
+        assert_step(fe_heap_resize(NULL, entry->block, old_size(entry), 0) == NULL);
+        break;
+      }
+      fe_free(entry->block);
       break;
     default:
       fe_free(entry->block);

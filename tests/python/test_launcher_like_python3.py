@@ -1,6 +1,7 @@
 """ferroc-python and python3 do the same with the same command line: output, messages, exit code."""
 
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -216,6 +217,32 @@ def test_interactive_mode_reads_the_startup_file(tmp_path):
     startup.write_text("print('started')\n")
     result = assert_same("-i", stdin="1 + 1\nx\n", env=environment(PYTHONSTARTUP=str(startup)))
     assert "started" in result[1] and "2" in result[1] and "NameError" in result[2]
+
+
+def terminal_session(program, typed):
+    """Run a program in a terminal of its own, type, and return its exit code and what it showed."""
+    ours, its = pty.openpty()
+    env = environment(TERM="dumb", PYTHON_BASIC_REPL="1")
+    with subprocess.Popen([program, "-q"], stdin=its, stdout=its, stderr=its, env=env) as process:
+        os.close(its)
+        os.write(ours, typed)
+        shown = b""
+        try:
+            while piece := os.read(ours, 4096):
+                shown += piece
+        except OSError:  # the end, as Linux tells it
+            pass
+        os.close(ours)
+        process.wait()
+    return process.returncode, shown.decode(errors="replace")
+
+
+@pytest.mark.parametrize("end, exit_code", [(b"import sys; sys.exit(7)\n", 7), (b"\x04", 0)])
+def test_interactive_mode_in_a_terminal(end, exit_code):
+    for program in (PYTHON, FERROC_PYTHON):
+        actual, shown = terminal_session(program, b"x = 6\nprint(x * 7)\n1 / 0\n" + end)
+        assert actual == exit_code
+        assert ">>> " in shown and "42" in shown and "ZeroDivisionError" in shown
 
 
 SAFE_OPTIONS = [

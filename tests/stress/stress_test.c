@@ -96,7 +96,7 @@ static void allocate(worker_t *worker, parcel_t *parcel) {
 
 static void release(parcel_t *parcel) {
   check_content(parcel);
-  if (parcel->size > 0 && parcel->seed % 3 == 0) {
+  if (parcel->home < 0 && parcel->size > 0 && parcel->seed % 3 == 0) {
     require(fe_heap_resize(NULL, parcel->block, parcel->size, 0) == NULL);
   } else {
     fe_free(parcel->block);
