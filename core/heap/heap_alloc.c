@@ -6,8 +6,9 @@
 /* Free lists grow by about a page, so that pages nobody needs stay untouched. */
 #define FE_EXTEND_BYTES 4096
 
-/* A heap that holds so much asks for huge pages from then on. */
-#define FE_HUGE_FROM_BYTES ((size_t)16 << 20)
+/* A heap that holds so much asks for huge pages from then on. Earlier costs memory: with 16 MiB,
+ * Python programs took 4 % more. */
+#define FE_HUGE_FROM_BYTES ((size_t)32 << 20)
 
 /* Carves new blocks out of a shard; whether it could. */
 static bool extend(fe_heap_t *heap, fe_shard_t *shard) {
