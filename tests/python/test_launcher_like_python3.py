@@ -2,6 +2,7 @@
 
 import os
 import pty
+import select
 import re
 import signal
 import subprocess
@@ -219,30 +220,55 @@ def test_interactive_mode_reads_the_startup_file(tmp_path):
     assert "started" in result[1] and "2" in result[1] and "NameError" in result[2]
 
 
-def terminal_session(program, typed):
-    """Run a program in a terminal of its own, type, and return its exit code and what it showed."""
+def terminal_session(program, lines):
+    """Run a program in a terminal of its own, type a line at each prompt, and read to the end.
+
+    Returns the exit code and what the terminal showed.
+    """
     ours, its = pty.openpty()
     env = environment(TERM="dumb", PYTHON_BASIC_REPL="1")
+    shown = b""
     with subprocess.Popen([program, "-q"], stdin=its, stdout=its, stderr=its, env=env) as process:
         os.close(its)
-        os.write(ours, typed)
-        shown = b""
-        try:
-            while piece := os.read(ours, 4096):
-                shown += piece
-        except OSError:  # the end, as Linux tells it
-            pass
-        os.close(ours)
-        process.wait()
+        waiting = list(lines)
+        typed = b""
+        for _ in range(MOST_PIECES):
+            # What is typed while the terminal changes its mode can be lost: type it again.
+            if not select.select([ours], [], [], SILENCE_SECONDS)[0]:
+                os.write(ours, typed)
+                continue
+            piece = read_from_terminal(ours)
+            if not piece:
+                break
+            shown += piece
+            if waiting and shown.endswith(b">>> "):
+                typed = waiting.pop(0)
+                os.write(ours, typed)
+        else:
+            process.kill()
+    os.close(ours)
     return process.returncode, shown.decode(errors="replace")
+
+
+SILENCE_SECONDS = 10
+MOST_PIECES = 200
+
+
+def read_from_terminal(terminal):
+    """Read what is there; b"" at the end, which Linux tells by an error."""
+    try:
+        return os.read(terminal, 4096)
+    except OSError:
+        return b""
 
 
 @pytest.mark.parametrize("end, exit_code", [(b"import sys; sys.exit(7)\n", 7), (b"\x04", 0)])
 def test_interactive_mode_in_a_terminal(end, exit_code):
     for program in (PYTHON, FERROC_PYTHON):
-        actual, shown = terminal_session(program, b"x = 6\nprint(x * 7)\n1 / 0\n" + end)
-        assert actual == exit_code
-        assert ">>> " in shown and "42" in shown and "ZeroDivisionError" in shown
+        lines = [b"x = 6\n", b"print(x * 7)\n", b"1 / 0\n", end]
+        actual, shown = terminal_session(program, lines)
+        assert actual == exit_code, shown
+        assert "42" in shown and "ZeroDivisionError" in shown
 
 
 SAFE_OPTIONS = [
