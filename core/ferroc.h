@@ -4,6 +4,7 @@
  *   - fe_malloc, fe_free and their family: every thread has a heap of its own, found by itself.
  *   - fe_heap_create, fe_heap_alloc, fe_heap_destroy: a heap that the program holds.
  *   - fe_heap_resize: one function for all, in the shape that Lua and other runtimes ask for.
+ * Heaps may stand on memory of the program's own: see fe_base_t.
  *
  * All sizes are bytes. A block that comes from any function here may be given back by any
  * other one that frees, unless its comment says otherwise.
@@ -70,22 +71,62 @@ FE_API bool fe_owns(const void *ptr);
  */
 
 typedef struct fe_heap fe_heap_t;
+typedef struct fe_context fe_context_t;
+
+/* Why an allocation failed. */
+typedef enum fe_error {
+  FE_ERROR_NO_MEMORY, /* the heap's base has no more, or the size is impossible */
+  FE_ERROR_LIMIT,     /* the heap's limit, or that of a heap above it, forbids it */
+} fe_error_t;
 
 /* What fe_heap_create may be told; zero in a field means the default. */
 typedef struct fe_heap_options {
   /* The smallest step between sizes, and the alignment of every block: 8 or 16 (the default). */
   size_t granule;
-  /* The most bytes the heap's blocks may take together; 0 is no limit. See fe_heap_set_limit. */
+  /* The most bytes the heap's blocks, and those of heaps under it, may take together; 0 is no
+   * limit. See fe_heap_set_limit. */
   size_t memory_limit;
+  /* What the heap takes its memory from. NULL: a context of its own on the process's arenas. */
+  fe_context_t *context;
+  /* A heap whose limit this one shares: what this heap takes counts there too, and so on upwards.
+   * The parent may be used by another thread meanwhile. It must outlive this heap. */
+  fe_heap_t *parent;
+  /* For statistics and messages; up to FE_NAME_MAX bytes of it are copied. NULL: no name. */
+  const char *name;
+  /* The heap lives for good: fe_heap_destroy refuses it. In return any thread that frees a large
+   * block of it gives the memory back at once, where it otherwise waits for the heap's holder. */
+  bool is_permanent;
+  /* Called when an allocation of the heap fails, by the thread that wanted it, before the
+   * allocation returns NULL; bytes is what was asked for. It may use other heaps, and this heap for
+   * freeing. NULL: nothing is called. */
+  void (*on_error)(fe_heap_t *heap, fe_error_t error, size_t bytes, void *user_data);
+  void *user_data;
 } fe_heap_options_t;
 
-/* A new, empty heap. options NULL: the defaults. NULL and errno EINVAL (with a line on stderr
- * that says what is allowed) for a bad option, ENOMEM when there is no memory. */
+#define FE_NAME_MAX 31
+
+/* A new, empty heap, held by the calling thread. options NULL: the defaults. NULL and errno EINVAL
+ * (with a line on stderr that says what is allowed) for a bad option, ENOMEM when there is no
+ * memory. */
 FE_API fe_heap_t *fe_heap_create(const fe_heap_options_t *options);
 
 /* Ends the heap and gives back all its blocks in one step; its cost goes by 64 KiB shards, not
- * by blocks. No other thread may be freeing one of them at that moment. NULL: nothing. */
+ * by blocks. Whoever holds the heap may call it, on any thread; nobody may be freeing one of its
+ * blocks at that moment. NULL: nothing. Refused with a line on stderr and errno EINVAL for a
+ * permanent heap, EBUSY while heaps with this parent exist or while the heap is handed over. */
 FE_API void fe_heap_destroy(fe_heap_t *heap);
+
+/* The holder lets go of the heap: what it did with it happens before the return of the
+ * fe_heap_take_over that succeeds. It must not use the heap any more; blocks stay valid, and may
+ * be freed by fe_free. */
+FE_API void fe_heap_hand_over(fe_heap_t *heap);
+
+/* Takes a heap that was handed over. True: the caller holds it now. False: it was not handed over,
+ * or another thread was faster. Any thread. */
+FE_API bool fe_heap_take_over(fe_heap_t *heap);
+
+/* The name given at creation; "" if none. Any thread. */
+FE_API const char *fe_heap_name(const fe_heap_t *heap);
 
 /* As fe_malloc, fe_calloc, fe_realloc, fe_free and fe_aligned_alloc, in this heap. A block handed
  * to realloc or free need not be of this heap: it is given back to the one it came from, and the
@@ -111,9 +152,11 @@ FE_API bool fe_heap_contains(const fe_heap_t *heap, const void *ptr);
  * for, above 128 bytes up to an eighth more. Cost: one step for each shard of the heap. */
 FE_API size_t fe_heap_used_bytes(fe_heap_t *heap);
 
-/* Sets the most bytes that the heap's blocks may take; an allocation that would pass it gives
- * NULL and ENOMEM, and freeing makes room again. 0 lifts the limit. Below what is in use
- * already: every allocation fails until enough is freed. */
+/* Sets the most bytes that the blocks of the heap and of the heaps under it may take; an allocation
+ * that would pass it gives NULL and ENOMEM, and freeing makes room again. 0 lifts the limit. Below
+ * what is in use already: every allocation fails until enough is freed. Exact for the heap's own
+ * blocks; a heap under it counts with the free blocks that it keeps for its next allocations, until
+ * it meets the limit itself. */
 FE_API void fe_heap_set_limit(fe_heap_t *heap, size_t memory_limit);
 FE_API size_t fe_heap_limit(const fe_heap_t *heap);
 
@@ -123,6 +166,80 @@ FE_API void fe_heap_collect(fe_heap_t *heap, bool force);
 
 /* The calling thread's heap, made at the first call. NULL and ENOMEM when it cannot be. */
 FE_API fe_heap_t *fe_thread_heap(void);
+
+/* -- Where memory comes from -----------------------------------------------------------------
+ *
+ * The process's arenas take chunks from the kernel. A program that has memory of its own (a static
+ * region, huge pages, shared memory, a device) makes arenas on it, a context on these, and heaps on
+ * that:
+ *
+ *   static char region[1 << 20];
+ *   fe_arenas_t *arenas = fe_arenas_create(&fe_base_static, region, sizeof region);
+ *   fe_heap_options_t options = {.context = fe_context_create(arenas)};
+ *   fe_heap_t *heap = fe_heap_create(&options);
+ *
+ * Nothing but that memory is then ever touched, not even for what ferroc notes about it.
+ */
+
+typedef struct fe_base fe_base_t;
+
+/* A base: how to get and to give memory, as a table of functions. Each may be called by any thread
+ * at any time, and must not allocate from heaps that stand on this base. The table must outlive
+ * what is made on it. */
+struct fe_base {
+  /* A chunk of `size` bytes, a multiple of 4 MiB (of the slab size), aligned to `alignment`, a
+   * power of two. NULL when there is none. A NULL function: all memory is what fe_arenas_manage
+   * hands in. */
+  void *(*allocate)(const fe_base_t *base, size_t size, size_t alignment);
+  /* Gives a whole chunk back. A NULL function: chunks are kept for good. */
+  void (*release)(const fe_base_t *base, void *chunk, size_t size);
+  /* Puts memory behind whole pages before they are touched; false when there is none. NULL: memory
+   * comes by itself. */
+  bool (*commit)(const fe_base_t *base, void *start, size_t size);
+  /* Takes the memory behind whole pages back and keeps the addresses; the contents are lost.
+   * Returns false when it did not. NULL: memory stays. */
+  bool (*decommit)(const fe_base_t *base, void *start, size_t size);
+  /* Asks that whole pages never be (false) or if possible be (true) huge ones. NULL: it is all the
+   * same. */
+  void (*advise_huge)(const fe_base_t *base, void *start, size_t size, bool is_wanted);
+  /* New chunks, and what was decommitted, hold zeros. */
+  bool is_zeroed;
+  /* A power of two: what commit and decommit can deal with. */
+  size_t page_size;
+  /* For the functions of a base made by the program; ferroc does not look at it. */
+  void *user_data;
+};
+
+/* The kernel's anonymous private memory. Not on bare metal. */
+FE_API extern const fe_base_t fe_base_mmap;
+
+/* No memory at all but what is handed in. */
+FE_API extern const fe_base_t fe_base_static;
+
+typedef struct fe_arenas fe_arenas_t;
+
+/* Arenas on a base. memory: a first region of `size` bytes for them to manage, which also holds
+ * what they note; NULL: a chunk of the base. NULL is returned with errno EINVAL, and a line on
+ * stderr that says what is allowed, when the base cannot be right or the region is too small or in
+ * use already; with ENOMEM when the base has no memory. */
+FE_API fe_arenas_t *fe_arenas_create(const fe_base_t *base, void *memory, size_t size);
+
+/* Hands in one more region, of any size and alignment; what does not make whole shards of 64 KiB is
+ * not used. It is the arenas' until they are destroyed. arenas NULL: the process's. False and errno
+ * EINVAL, with a line on stderr, when it is too small or in use already. Any thread. */
+FE_API bool fe_arenas_manage(fe_arenas_t *arenas, void *memory, size_t size);
+
+/* Ends the arenas and releases their chunks. False, errno EBUSY and a line on stderr while a
+ * context or a heap stands on them. NULL: true. No other thread may be using them. */
+FE_API bool fe_arenas_destroy(fe_arenas_t *arenas);
+
+/* A context: what several heaps of one thread take their shards from. What one of them gives up
+ * serves the others first. Used by one thread at a time, together with its heaps. arenas NULL: the
+ * process's. NULL and ENOMEM when there is no memory. */
+FE_API fe_context_t *fe_context_create(fe_arenas_t *arenas);
+
+/* False, errno EBUSY and a line on stderr while a heap stands on it. NULL: true. */
+FE_API bool fe_context_destroy(fe_context_t *context);
 
 #ifdef __cplusplus
 }

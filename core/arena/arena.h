@@ -2,48 +2,51 @@
  *
  * Who may touch what: every thread may take and give units at any time. A unit belongs to whoever
  * took it; its bits in `dirty` and `aged` are written by its owner alone (a purge owns the units
- * that it purges). Arenas are never taken out of the collection, so that an arena pointer stays
- * valid for good. */
+ * that it purges). Arenas are never taken out of the list, so that an arena pointer stays valid for
+ * as long as the arenas do. */
 #ifndef FERROC_CORE_ARENA_ARENA_H
 #define FERROC_CORE_ARENA_ARENA_H
 
 #include <stdatomic.h>
 
+#include "core/arena/ownership.h"
 #include "core/base/base.h"
 #include "core/base/config.h"
 
-#define FE_ARENA_SLABS_MAX 64
-#define FE_ARENAS_MAX 4096 /* 1 TiB */
+/* 4 MiB of an arena: its n-th units from the arena's start on, wherever that is. */
+typedef struct fe_slab {
+  /* A bit for each free unit; see bitmap.h. Those that the arena has no memory for are never set.
+   */
+  _Atomic(fe_units_t) free;
+  /* A bit for each unit that may hold something other than zeros; of a base that commits, for each
+   * unit with memory behind it. */
+  _Atomic(fe_units_t) dirty;
+  /* A bit for each unit that was free and dirty at the last tick, and has not been taken since. */
+  _Atomic(fe_units_t) aged;
+  /* Huge pages were asked for. Relaxed: a hint for takers, and asking twice does no harm. */
+  atomic_bool is_huge;
+} fe_slab_t;
 
-typedef struct fe_arenas fe_arenas_t;
-
-/* Lies in the first unit of its own chunk. */
+/* Lies in the first units of its own chunk. */
 typedef struct fe_arena {
   fe_arenas_t *arenas; /* constant */
-  char *start;         /* constant */
-  unsigned slab_count; /* constant */
-  /* A bit for each free unit; see bitmap.h. */
-  _Atomic(uint64_t) free[FE_ARENA_SLABS_MAX];
-  /* A bit for each unit that may hold something other than zeros. */
-  _Atomic(uint64_t) dirty[FE_ARENA_SLABS_MAX];
-  /* A bit for each slab for which huge pages were asked for. Relaxed: a hint for takers, and asking
-   * twice does no harm. */
-  _Atomic(uint64_t) huge;
-  /* A bit for each unit that was free and dirty at the last tick, and has not been taken since. */
-  _Atomic(uint64_t) aged[FE_ARENA_SLABS_MAX];
+  /* The one that was added after this; set once, release, so that whoever finds it sees it. */
+  _Atomic(struct fe_arena *) next;
+  char *start;           /* constant */
+  size_t unit_count;     /* constant */
+  unsigned slab_count;   /* constant; the last one may have fewer units */
+  unsigned header_units; /* constant; the first units, which hold this */
+  bool is_lent;          /* constant; memory of the program's: not decommitted, not released */
+  fe_slab_t slab[];
 } fe_arena_t;
 
-static_assert(sizeof(fe_arena_t) <= FE_UNIT_SIZE, "an arena's figures fit into one unit");
-
 struct fe_arenas {
-  const fe_base_t *base;
-  /* Slots in use from the front on; a slot may still be NULL while its arena is being made. */
-  _Atomic(size_t) arena_count;
-  _Atomic(fe_arena_t *) arena[FE_ARENAS_MAX];
+  const fe_base_t *base;       /* constant */
+  _Atomic(fe_arena_t *) first; /* the oldest */
   /* How many free units are dirty: an estimate, for whether to look for one. */
   _Atomic(ptrdiff_t) dirty_unit_count;
   /* When units were aged last; whoever moves it on by compare-and-swap does the purge. */
-  _Atomic(int64_t) tick_ms;
+  _Atomic(uint32_t) tick_ms;
 };
 
 /* A run of units that somebody owns. arena NULL: a chunk of its own, straight from the base. */
@@ -66,8 +69,8 @@ typedef struct fe_arena_hint {
 /* The arenas on fe_base_mmap that all heaps use. */
 extern fe_arenas_t fe_arenas_default;
 
-/* Takes units: of one slab up to FE_LARGE_UNITS_MAX, else whole slabs. False when there is no
- * memory. The hint is used and updated. Any thread. */
+/* Takes units: of one slab up to FE_LARGE_UNITS_MAX, else whole slabs if there are. False when
+ * there is no memory. The hint is used and updated. Any thread. */
 bool fe_arenas_take(fe_arenas_t *arenas, fe_arena_hint_t *hint, size_t unit_count, fe_run_t *run);
 
 /* Takes the `more` units right behind a run of units of one slab, if they are free; whether the run
@@ -84,17 +87,27 @@ void fe_arenas_tick(fe_arenas_t *arenas);
 /* Returns the memory of all free units to the system now. Any thread. */
 void fe_arenas_purge(fe_arenas_t *arenas);
 
-/* One bit for each slab of the address space that an arena or a run of its own covers. Set before
- * the first block is handed out of it, cleared after the last one came back; whoever holds a block
- * synchronised with that, so relaxed order is enough. */
-#define FE_OWNERSHIP_BYTES ((size_t)1 << (FE_ADDRESS_BITS - FE_SLAB_SHIFT - 3)) /* 4 MiB */
-extern _Atomic(uint8_t) fe_ownership[FE_OWNERSHIP_BYTES];
+/* -- between the files of this floor -- */
 
-static inline bool fe_owns_address(const void *ptr) {
-  uintptr_t slab = (uintptr_t)ptr >> FE_SLAB_SHIFT;
-  if (FE_UNLIKELY((slab >> 3) >= FE_OWNERSHIP_BYTES)) return false;
-  uint8_t byte = atomic_load_explicit(&fe_ownership[slab >> 3], memory_order_relaxed);
-  return (byte >> (slab & 7)) & 1;
+#define FE_HUGE_PAGE_SIZE ((size_t)2 << 20)
+
+/* Adds an arena on a chunk of the base in which `slab_min` slabs in a row are free. Several threads
+ * may each add one. */
+bool fe_arenas_add_chunk(fe_arenas_t *arenas, size_t slab_min);
+
+static inline fe_arena_t *fe_arenas_first(fe_arenas_t *arenas) {
+  return atomic_load_explicit(&arenas->first, memory_order_acquire);
 }
+
+static inline fe_arena_t *fe_arena_next(fe_arena_t *arena) {
+  return atomic_load_explicit(&arena->next, memory_order_acquire);
+}
+
+static inline char *fe_unit_address(const fe_arena_t *arena, size_t slab, size_t unit) {
+  return arena->start + slab * FE_SLAB_SIZE + unit * FE_UNIT_SIZE;
+}
+
+/* The units of a slab that the arena has memory for and does not need itself. */
+fe_units_t fe_arena_usable_units(const fe_arena_t *arena, unsigned slab);
 
 #endif /* FERROC_CORE_ARENA_ARENA_H */

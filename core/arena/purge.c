@@ -8,70 +8,77 @@
  * Longer costs peak memory: with 200 ms, programs with many large blocks took 10 to 15 % more. */
 #define FE_PURGE_DELAY_MS 50
 
-/* Decommits each run of set bits; the caller owns these units. Returns those that are zero now. */
-static uint64_t decommit_units(fe_arena_t *arena, unsigned slab, uint64_t units) {
+/* Decommits each run of set bits; the caller owns these units. Returns those that went back. */
+static fe_units_t decommit_units(fe_arena_t *arena, unsigned slab, fe_units_t units) {
   const fe_base_t *base = arena->arenas->base;
-  uint64_t done = 0;
+  fe_units_t done = 0;
   while (units != 0) {
-    unsigned first = (unsigned)__builtin_ctzll(units);
-    uint64_t rest = ~(units >> first);
-    unsigned count = rest == 0 ? 64 : (unsigned)__builtin_ctzll(rest);
-    uint64_t mask = fe_bitmap_mask(first, count);
-    char *start = arena->start + slab * FE_SLAB_SIZE + first * FE_UNIT_SIZE;
-    if (base->decommit(base, start, count * FE_UNIT_SIZE)) done |= mask;
-    units &= ~mask;
+    fe_units_t run = fe_bitmap_first_run(units);
+    char *start = fe_unit_address(arena, slab, fe_bitmap_first(run));
+    if (base->decommit(base, start, fe_bitmap_count(run) * FE_UNIT_SIZE)) done |= run;
+    units &= ~run;
   }
   return done;
 }
 
-/* A huge page that loses a part is split for good, so only whole ones go back by themselves. */
-static uint64_t whole_huge_pages(uint64_t units) {
-  uint64_t lower = units & UINT32_MAX;
-  uint64_t upper = units >> 32;
-  return (lower == UINT32_MAX ? lower : 0) | (upper == UINT32_MAX ? upper << 32 : 0);
-}
-
-static void purge_slab(fe_arena_t *arena, unsigned slab, bool aged_only) {
-  uint64_t free = atomic_load_explicit(&arena->free[slab], memory_order_relaxed);
-  uint64_t units = free & atomic_load_explicit(&arena->dirty[slab], memory_order_relaxed);
-  if (aged_only) {
-    units &= atomic_load_explicit(&arena->aged[slab], memory_order_relaxed);
-    bool is_huge = atomic_load_explicit(&arena->huge, memory_order_relaxed) >> slab & 1;
-    if (is_huge) units = whole_huge_pages(units);
+/* The units of groups of `count`, side by side, that are wholly in `units`. */
+static fe_units_t whole_groups(fe_units_t units, unsigned count) {
+  fe_units_t whole = 0;
+  for (unsigned first = 0; first + count <= FE_UNITS_PER_SLAB; first += count) {
+    fe_units_t group = fe_bitmap_mask(first, count);
+    if ((units & group) == group) whole |= group;
   }
-  if (units == 0 || !fe_bitmap_take(&arena->free[slab], units)) return;
-  uint64_t done = decommit_units(arena, slab, units);
-  uint64_t before = atomic_fetch_and_explicit(&arena->dirty[slab], ~done, memory_order_relaxed);
-  atomic_fetch_and_explicit(&arena->aged[slab], ~units, memory_order_relaxed);
-  atomic_fetch_sub_explicit(&arena->arenas->dirty_unit_count, __builtin_popcountll(before & done),
-                            memory_order_relaxed);
-  fe_bitmap_give(&arena->free[slab], units);
+  return whole;
 }
 
-static void age_slab(fe_arena_t *arena, unsigned slab) {
-  uint64_t free = atomic_load_explicit(&arena->free[slab], memory_order_relaxed);
-  uint64_t units = free & atomic_load_explicit(&arena->dirty[slab], memory_order_relaxed);
+static unsigned units_per(size_t bytes) {
+  return bytes <= FE_UNIT_SIZE ? 1 : (unsigned)(bytes >> FE_SHARD_SHIFT);
+}
+
+static void purge_slab(fe_arena_t *arena, unsigned index, bool aged_only) {
+  fe_slab_t *slab = &arena->slab[index];
+  fe_units_t free = atomic_load_explicit(&slab->free, memory_order_relaxed);
+  fe_units_t units = free & atomic_load_explicit(&slab->dirty, memory_order_relaxed);
+  size_t page_size = arena->arenas->base->page_size;
+  if (aged_only) {
+    units &= atomic_load_explicit(&slab->aged, memory_order_relaxed);
+    /* A huge page that loses a part is split for good, so only whole ones go back by themselves. */
+    bool is_huge = atomic_load_explicit(&slab->is_huge, memory_order_relaxed);
+    if (is_huge) page_size = FE_HUGE_PAGE_SIZE;
+  }
+  units = whole_groups(units, units_per(page_size));
+  if (units == 0 || !fe_bitmap_take(&slab->free, units)) return;
+  fe_units_t done = decommit_units(arena, index, units);
+  fe_units_t before = atomic_fetch_and_explicit(&slab->dirty, ~done, memory_order_relaxed);
+  atomic_fetch_and_explicit(&slab->aged, ~units, memory_order_relaxed);
+  atomic_fetch_sub_explicit(&arena->arenas->dirty_unit_count, fe_bitmap_count(before & done),
+                            memory_order_relaxed);
+  fe_bitmap_give(&slab->free, units);
+}
+
+static void age_slab(fe_slab_t *slab) {
+  fe_units_t free = atomic_load_explicit(&slab->free, memory_order_relaxed);
+  fe_units_t units = free & atomic_load_explicit(&slab->dirty, memory_order_relaxed);
   /* A unit taken in this moment keeps its mark for at most one tick: it is purged one tick early
    * after its next free, no more. */
-  if (units != 0) atomic_fetch_or_explicit(&arena->aged[slab], units, memory_order_relaxed);
+  if (units != 0) atomic_fetch_or_explicit(&slab->aged, units, memory_order_relaxed);
 }
 
 static void purge_arenas(fe_arenas_t *arenas, bool aged_only) {
-  size_t arena_count = atomic_load_explicit(&arenas->arena_count, memory_order_acquire);
-  for (size_t i = 0; i < arena_count; i++) {
-    fe_arena_t *arena = atomic_load_explicit(&arenas->arena[i], memory_order_acquire);
-    if (arena == NULL) continue;
+  if (arenas->base->decommit == NULL) return;
+  for (fe_arena_t *arena = fe_arenas_first(arenas); arena != NULL; arena = fe_arena_next(arena)) {
+    if (arena->is_lent) continue;
     for (unsigned slab = 0; slab < arena->slab_count; slab++) {
       purge_slab(arena, slab, aged_only);
-      if (aged_only) age_slab(arena, slab);
+      if (aged_only) age_slab(&arena->slab[slab]);
     }
   }
 }
 
 void fe_arenas_tick(fe_arenas_t *arenas) {
   if (atomic_load_explicit(&arenas->dirty_unit_count, memory_order_relaxed) <= 0) return;
-  int64_t now = fe_clock_ms();
-  int64_t last = atomic_load_explicit(&arenas->tick_ms, memory_order_relaxed);
+  uint32_t now = fe_clock_ms();
+  uint32_t last = atomic_load_explicit(&arenas->tick_ms, memory_order_relaxed);
   if (now - last < FE_PURGE_DELAY_MS) return;
   if (!atomic_compare_exchange_strong_explicit(&arenas->tick_ms, &last, now, memory_order_relaxed,
                                                memory_order_relaxed)) {

@@ -3,7 +3,7 @@
  *   base      where memory comes from (base.h)
  *   chunk     one contiguous piece from a base, aligned to the slab size
  *   arena     a chunk cut into slabs, and for each slab one atomic word: a bit for each free unit
- *   slab      4 MiB, aligned to its size: 64 units
+ *   slab      4 MiB: 64 units, whose free ones are the bits of one word
  *   unit      64 KiB, aligned to its size: the piece that arenas hand out
  *   shard     a run of units with a header in its first bytes: blocks of one size class (one unit),
  *             one large or huge block (many units), or the nursery of a heap (one unit)
@@ -11,7 +11,8 @@
  *   nursery   the first unit of a heap: holds the heap itself, and its blocks of all small classes
  *             while these are few
  *   heap      what a caller allocates from; used by one thread at a time
- *   context   what a heap takes units from: the arenas, and a hint where to look first
+ *   context   what heaps take units from: the arenas, and a hint where to look first
+ *   budget    what a heap may take, and what it and those under it have taken
  *   registry  gives each thread its heap, takes it back at the thread's end
  *   granule   the smallest step between sizes: 8 or 16 bytes, a property of the heap
  */
@@ -24,24 +25,50 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The shape of memory can be set when the library is built, by -DFE_SLAB_SHIFT=16 and so on. */
+#ifndef FE_SLAB_SHIFT
 #define FE_SLAB_SHIFT 22
+#endif
+#ifndef FE_SHARD_SHIFT
 #define FE_SHARD_SHIFT 16
+#endif
+#ifndef FE_GRANULE_SHIFT
 #define FE_GRANULE_SHIFT 4
+#endif
+
+#if FE_SHARD_SHIFT < 12 || FE_SHARD_SHIFT > 18
+#error "FE_SHARD_SHIFT must be 12 (4 KiB) to 18 (256 KiB)"
+#endif
+#if FE_SLAB_SHIFT < FE_SHARD_SHIFT + 3 || FE_SLAB_SHIFT > FE_SHARD_SHIFT + 6
+#error "FE_SLAB_SHIFT must be 3 to 6 above FE_SHARD_SHIFT: a slab has 8, 16, 32 or 64 shards"
+#endif
+#if FE_GRANULE_SHIFT != 3 && FE_GRANULE_SHIFT != 4
+#error "FE_GRANULE_SHIFT must be 3 (8 bytes) or 4 (16 bytes)"
+#endif
 
 #define FE_SLAB_SIZE ((size_t)1 << FE_SLAB_SHIFT)       /* 4 MiB */
 #define FE_UNIT_SIZE ((size_t)1 << FE_SHARD_SHIFT)      /* 64 KiB */
 #define FE_GRANULE_SIZE ((size_t)1 << FE_GRANULE_SHIFT) /* 16 */
 #define FE_UNITS_PER_SLAB (1u << (FE_SLAB_SHIFT - FE_SHARD_SHIFT))
 
+/* A bit for each unit of a slab, in a word that is lock-free on 32-bit machines if it can be. */
+#if FE_SLAB_SHIFT - FE_SHARD_SHIFT > 5
+typedef uint64_t fe_units_t;
+#else
+typedef uint32_t fe_units_t;
+#endif
+
 /* Size types: small blocks have a table of their own, medium ones share a shard, large ones have a
  * run of units of one slab, huge ones whole slabs. */
 #define FE_MEDIUM_MAX (FE_UNIT_SIZE * 15 / 32)           /* 30 KiB: two of them fit into a shard */
 #define FE_LARGE_UNITS_MAX (15 * FE_UNITS_PER_SLAB / 32) /* 30 units: 15/32 of a slab */
 
-static_assert(FE_UNITS_PER_SLAB == 64, "the units of a slab are the bits of one 64-bit word");
-
 /* User space addresses that a block can have: 47 bits on x86-64 and AArch64 Linux by default. */
+#if UINTPTR_MAX > UINT32_MAX
 #define FE_ADDRESS_BITS 47
+#else
+#define FE_ADDRESS_BITS 32
+#endif
 
 #define FE_LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define FE_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
@@ -51,6 +78,11 @@ static_assert(FE_UNITS_PER_SLAB == 64, "the units of a slab are the bits of one 
 /* Rounds up to a power of two `alignment`; the caller sees to it that it does not overflow. */
 static inline uintptr_t fe_align_up(uintptr_t value, size_t alignment) {
   return (value + alignment - 1) & ~(uintptr_t)(alignment - 1);
+}
+
+/* Whether a block can lie there. */
+static inline bool fe_is_address(uintptr_t address) {
+  return address >> (FE_ADDRESS_BITS - 1) <= 1;
 }
 
 static inline bool fe_is_power_of_two(size_t value) {

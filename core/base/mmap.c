@@ -33,7 +33,7 @@ static void *mmap_allocate(const fe_base_t *base, size_t size, size_t alignment)
     munmap(start, size);
     start = map_and_trim(size, alignment);
   }
-  if (start != NULL && ((uintptr_t)start + size) >> FE_ADDRESS_BITS != 0) {
+  if (start != NULL && !fe_is_address((uintptr_t)start + size - 1)) {
     munmap(start, size);
     return NULL;
   }
@@ -60,4 +60,6 @@ const fe_base_t fe_base_mmap = {
     .release = mmap_release,
     .decommit = mmap_decommit,
     .advise_huge = mmap_advise_huge,
+    .is_zeroed = true,
+    .page_size = 4096,
 };

@@ -10,14 +10,14 @@
 
 #include "core/base/base.h"
 
-int64_t fe_clock_ms(void) {
+uint32_t fe_clock_ms(void) {
   struct timespec now;
 #ifdef CLOCK_MONOTONIC_COARSE
   clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
 #else
   clock_gettime(CLOCK_MONOTONIC, &now);
 #endif
-  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+  return (uint32_t)now.tv_sec * 1000 + (uint32_t)(now.tv_nsec / 1000000);
 }
 
 static void report(const char *format, va_list arguments) {

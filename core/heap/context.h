@@ -1,14 +1,19 @@
-/* The context of a heap: what it takes its runs of units from. All heaps share the arenas' free
- * units, so that an empty shard of one heap serves the next, whichever thread that is on. */
+/* A context: what heaps take their runs of units from. Free units are the arenas', so that an empty
+ * shard of one heap serves the next, whichever thread that is on; a context is the place where its
+ * heaps look first. Each heap has one of its own, or shares one that fe_context_create made.
+ *
+ * Used by one thread at a time, but for what is said to be constant. */
 #ifndef FERROC_CORE_HEAP_CONTEXT_H
 #define FERROC_CORE_HEAP_CONTEXT_H
 
 #include "core/arena/arena.h"
 
-typedef struct fe_context {
+struct fe_context {
   fe_arenas_t *arenas;  /* constant */
-  fe_arena_hint_t hint; /* where the last run came from; the heap's user */
-} fe_context_t;
+  fe_arena_hint_t hint; /* where the last run came from, or was given back to */
+  fe_arena_t *home;     /* of a shared context: the arena that it lies in; else NULL; constant */
+  size_t heap_count;    /* of a shared context */
+};
 
 static inline bool fe_context_take(fe_context_t *context, size_t unit_count, fe_run_t *run) {
   return fe_arenas_take(context->arenas, &context->hint, unit_count, run);
@@ -17,5 +22,8 @@ static inline bool fe_context_take(fe_context_t *context, size_t unit_count, fe_
 static inline void fe_context_give(fe_context_t *context, const fe_run_t *run) {
   fe_arenas_give(context->arenas, run);
 }
+
+/* The user of the context gave the run of a single unit back: its heaps look there first. */
+void fe_context_give_unit(fe_context_t *context, const fe_run_t *run);
 
 #endif /* FERROC_CORE_HEAP_CONTEXT_H */

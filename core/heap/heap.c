@@ -17,26 +17,43 @@ fe_heap_t fe_heap_empty = {
 #define FE_HEAP_OFFSET (2 * FE_CACHE_LINE)
 
 static_assert(FE_HEAP_OFFSET >= FE_SHARD_BLOCKS_START, "the heap lies behind the shard's header");
-static_assert(FE_HEAP_OFFSET + sizeof(fe_heap_t) < FE_UNIT_SIZE / 8, "most of a nursery is blocks");
+static_assert(FE_HEAP_OFFSET + sizeof(fe_heap_t) < FE_UNIT_SIZE * 3 / 4, "a nursery has room");
+static_assert(FE_HEAP_OFFSET + sizeof(fe_heap_t) < 4096, "a small heap begins in its first page");
 
 static fe_shard_t *nursery_shard(const fe_heap_t *heap) {
   return (fe_shard_t *)((char *)heap - FE_HEAP_OFFSET);
 }
 
-fe_heap_t *fe_heap_new(fe_arenas_t *arenas, size_t granule, bool is_thread_heap) {
-  fe_context_t context = {.arenas = arenas};
+static void copy_name(fe_heap_t *heap, const char *name) {
+  if (name != NULL) memcpy(heap->name, name, strnlen(name, FE_NAME_MAX));
+}
+
+/* Puts the heap under its parent and on its context, where others count it. */
+static void connect(fe_heap_t *heap, const fe_heap_plan_t *plan, const fe_context_t *own_context) {
+  heap->own_context = *own_context;
+  heap->context = plan->context != NULL ? plan->context : &heap->own_context;
+  if (plan->context != NULL) plan->context->heap_count++;
+  if (plan->parent == NULL) return;
+  heap->budget.parent = &plan->parent->budget;
+  atomic_fetch_add_explicit(&plan->parent->child_count, 1, memory_order_relaxed);
+}
+
+fe_heap_t *fe_heap_new(const fe_heap_plan_t *plan) {
+  fe_context_t own_context = {.arenas = &fe_arenas_default};
   fe_run_t run;
-  if (!fe_context_take(&context, 1, &run)) return NULL;
+  if (!fe_context_take(plan->context != NULL ? plan->context : &own_context, 1, &run)) return NULL;
   fe_heap_t *heap = (fe_heap_t *)(run.start + FE_HEAP_OFFSET);
   if (!run.is_zero) memset(heap, 0, sizeof *heap);
   for (size_t size = 0; size <= FE_TINY_MAX; size++) heap->table[size] = EMPTY;
   for (unsigned i = 0; i < FE_CLASS_COUNT; i++) heap->current[i] = EMPTY;
-  heap->granule = granule;
-  heap->limit = SIZE_MAX;
-  heap->is_thread_heap = is_thread_heap;
-  heap->context = context;
+  atomic_store_explicit(&heap->is_held, 1, memory_order_relaxed);
+  heap->granule = plan->granule;
+  atomic_store_explicit(&heap->budget.limit, SIZE_MAX, memory_order_relaxed);
+  heap->is_permanent = plan->is_permanent;
+  heap->is_thread_heap = plan->is_thread_heap;
+  connect(heap, plan, &own_context);
   heap->shard_count = 1;
-  heap->nursery.bump = (char *)fe_align_up((uintptr_t)(heap + 1), FE_GRANULE_SIZE);
+  heap->nursery.bump = (char *)fe_align_up((uintptr_t)(heap + 1), 16);
   heap->nursery.end = run.start + FE_UNIT_SIZE;
   fe_shard_init(&run, 0, &heap->inbox, FE_SHARD_NURSERY);
   return heap;
@@ -52,13 +69,56 @@ fe_heap_t *fe_heap_create(const fe_heap_options_t *options) {
     errno = EINVAL;
     return NULL;
   }
-  fe_heap_t *heap = fe_heap_new(&fe_arenas_default, granule, false);
+  fe_heap_plan_t plan = {.granule = granule,
+                         .is_permanent = options->is_permanent,
+                         .context = options->context,
+                         .parent = options->parent};
+  fe_heap_t *heap = fe_heap_new(&plan);
   if (heap == NULL) {
     errno = ENOMEM;
     return NULL;
   }
+  heap->on_error = options->on_error;
+  heap->user_data = options->user_data;
+  copy_name(heap, options->name);
   fe_heap_set_limit(heap, options->memory_limit);
   return heap;
+}
+
+const char *fe_heap_name(const fe_heap_t *heap) { return heap->name; }
+
+static bool is_held(const fe_heap_t *heap) {
+  return atomic_load_explicit(&((fe_heap_t *)heap)->is_held, memory_order_relaxed) == 1;
+}
+
+void fe_heap_hand_over(fe_heap_t *heap) {
+  if (heap->is_thread_heap || !is_held(heap)) {
+    fe_warn("fe_heap_hand_over: %s", heap->is_thread_heap
+                                         ? "a thread's own heap stays with its thread"
+                                         : "the heap is handed over already");
+    errno = EINVAL;
+    return;
+  }
+  atomic_store_explicit(&heap->is_held, 0, memory_order_release);
+}
+
+bool fe_heap_claim(fe_heap_t *heap) {
+  int is_held = 0;
+  return atomic_compare_exchange_strong_explicit(&heap->is_held, &is_held, 1, memory_order_acquire,
+                                                 memory_order_relaxed);
+}
+
+bool fe_heap_take_over(fe_heap_t *heap) { return !heap->is_thread_heap && fe_heap_claim(heap); }
+
+/* Why the heap cannot be ended; NULL: it can be. */
+static const char *what_keeps(const fe_heap_t *heap) {
+  if (heap->is_thread_heap) return "a thread's own heap cannot be destroyed";
+  if (heap->is_permanent) return "the heap is permanent";
+  return NULL;
+}
+
+static bool is_busy(fe_heap_t *heap) {
+  return !is_held(heap) || atomic_load_explicit(&heap->child_count, memory_order_relaxed) > 0;
 }
 
 static void give_list(fe_context_t *context, fe_shard_t *shard) {
@@ -70,10 +130,17 @@ static void give_list(fe_context_t *context, fe_shard_t *shard) {
   }
 }
 
-void fe_heap_destroy(fe_heap_t *heap) {
-  if (heap == NULL) return;
-  if (heap->is_thread_heap) fe_fail("fe_heap_destroy: a thread's heap cannot be destroyed");
-  fe_context_t context = heap->context;
+/* Takes the heap out of what it stands under and on. */
+static void disconnect(fe_heap_t *heap) {
+  if (heap->context != &heap->own_context) heap->context->heap_count--;
+  if (heap->budget.parent == NULL) return;
+  fe_budget_uncharge(heap->budget.parent, fe_budget_charged(&heap->budget));
+  fe_heap_t *parent = (fe_heap_t *)((char *)heap->budget.parent - offsetof(struct fe_heap, budget));
+  atomic_fetch_sub_explicit(&parent->child_count, 1, memory_order_relaxed);
+}
+
+static void give_everything(fe_heap_t *heap) {
+  fe_context_t context = *heap->context; /* the heap's own one goes with its first unit */
   if (heap->shard_count > 1) {
     for (unsigned i = 0; i < FE_CLASS_COUNT; i++) {
       if (heap->current[i] != EMPTY) give_list(&context, heap->current[i]);
@@ -81,7 +148,24 @@ void fe_heap_destroy(fe_heap_t *heap) {
     give_list(&context, heap->full);
   }
   give_list(&context, heap->large);
-  give_list(&context, nursery_shard(heap)); /* the heap is gone with it */
+  give_list(&context, nursery_shard(heap));
+}
+
+void fe_heap_destroy(fe_heap_t *heap) {
+  if (heap == NULL) return;
+  const char *reason = what_keeps(heap);
+  if (reason != NULL) {
+    fe_warn("fe_heap_destroy: %s", reason);
+    errno = EINVAL;
+    return;
+  }
+  if (is_busy(heap)) {
+    fe_warn("fe_heap_destroy: the heap is handed over, or heaps under it still exist");
+    errno = EBUSY;
+    return;
+  }
+  disconnect(heap);
+  give_everything(heap);
 }
 
 bool fe_heap_contains(const fe_heap_t *heap, const void *ptr) {
@@ -93,10 +177,9 @@ static size_t live_count(const fe_shard_t *shard, bool is_current) {
   return (size_t)(fe_shard_used(shard) + (is_current ? 0 : 2));
 }
 
-size_t fe_heap_used_bytes(fe_heap_t *heap) {
+size_t fe_heap_count_small_bytes(fe_heap_t *heap) {
   fe_heap_drain(heap);
-  size_t bytes = heap->nursery.used_bytes +
-                 atomic_load_explicit(&heap->shared_large_bytes, memory_order_relaxed);
+  size_t bytes = heap->nursery.used_bytes;
   for (unsigned i = 0; i < FE_CLASS_COUNT; i++) {
     if (heap->current[i] == EMPTY) continue;
     for (fe_shard_t *shard = heap->current[i]; shard != NULL; shard = shard->next) {
@@ -107,10 +190,12 @@ size_t fe_heap_used_bytes(fe_heap_t *heap) {
   for (const fe_shard_t *shard = heap->full; shard != NULL; shard = shard->next) {
     bytes += (size_t)shard->used * shard->block_size;
   }
-  for (const fe_shard_t *shard = heap->large; shard != NULL; shard = shard->next) {
-    bytes += shard->block_size;
-  }
   return bytes;
+}
+
+size_t fe_heap_used_bytes(fe_heap_t *heap) {
+  size_t small_bytes = fe_heap_count_small_bytes(heap);
+  return small_bytes + atomic_load_explicit(&heap->large_bytes, memory_order_relaxed);
 }
 
 /* Takes in blocks that others freed in the shards of one class, and gives up those that are empty.
@@ -130,5 +215,5 @@ static void collect_class(fe_heap_t *heap, unsigned class_index) {
 void fe_heap_collect(fe_heap_t *heap, bool force) {
   fe_heap_drain(heap);
   for (unsigned i = 0; i < FE_CLASS_COUNT; i++) collect_class(heap, i);
-  if (force) fe_arenas_purge(heap->context.arenas);
+  if (force) fe_arenas_purge(heap->context->arenas);
 }

@@ -5,14 +5,16 @@
 #define FERROC_CORE_HEAP_HEAP_H
 
 #include "core/ferroc.h"
+#include "core/heap/budget.h"
 #include "core/heap/context.h"
 #include "core/heap/size_class.h"
 #include "core/slab/shard.h"
 
 /* The nursery serves blocks of up to 2 KiB, until it is used up or a class gets busy. */
-#define FE_NURSERY_CLASSES 48
+#define FE_NURSERY_CLASSES (FE_CLASS_COUNT < 48 ? FE_CLASS_COUNT : 48)
 #define FE_NURSERY_GRANULES (FE_UNIT_SIZE / 8)
-#define FE_NURSERY_WORDS (FE_NURSERY_GRANULES / 64)
+#define FE_NURSERY_WORD_BITS (sizeof(uintptr_t) * 8)
+#define FE_NURSERY_WORDS (FE_NURSERY_GRANULES / FE_NURSERY_WORD_BITS)
 
 /* After so many blocks of one class the class gets a shard of its own, which is faster. */
 #define FE_NURSERY_BUSY_COUNT 255
@@ -27,14 +29,21 @@ typedef struct fe_nursery {
    * lie side by side, so that the distance to the next bit, or to the end, is a block's size.
    * Whoever holds a block may read: the two bits were there before the block was handed out.
    * Relaxed. */
-  _Atomic(uint64_t) starts[FE_NURSERY_WORDS];
+  _Atomic(uintptr_t) starts[FE_NURSERY_WORDS];
 } fe_nursery_t;
 
 struct fe_heap {
   /* -- touched by others -- */
   alignas(FE_CACHE_LINE) fe_inbox_t inbox;
-  fe_heap_t *registry_next;      /* thread heaps: the one made before; constant */
-  _Atomic(int) registry_is_used; /* thread heaps: whether a thread has it; see registry.h */
+  fe_heap_t *registry_next; /* thread heaps: the one made before; constant */
+  /* 1: somebody holds the heap, who is its user; 0: it was handed over, or its thread ended. 0 -> 1
+   * by whoever takes it, by compare-and-swap, acquire: it sees all that the holder before did; 1 ->
+   * 0 by the holder, release. Modelled in tests/model (thread_registry.pml). */
+  _Atomic(int) is_held;
+  fe_budget_t budget;
+  /* Bytes in large blocks: a permanent heap's may be given back by anybody. Relaxed, a figure. */
+  _Atomic(size_t) large_bytes;
+  _Atomic(size_t) child_count; /* heaps whose parent this is; relaxed */
 
   /* -- the user's alone -- */
   /* The current shard for each size up to FE_TINY_MAX: the class of the size, or
@@ -43,20 +52,23 @@ struct fe_heap {
   /* For each class the queue of shards that have, or soon will have, a free block; the first is
    * the current one, and its `prev` is the last. fe_shard_empty: none. */
   fe_shard_t *current[FE_CLASS_COUNT];
-  fe_shard_t *full;  /* shards without a free block */
-  fe_shard_t *large; /* large and huge blocks, if the heap can be destroyed */
-  size_t granule;    /* constant */
-  size_t limit;      /* SIZE_MAX: none */
-  size_t held_bytes; /* in blocks, live and free ones, without large blocks of thread heaps */
-  /* Large blocks of thread heaps may be given back by anybody; relaxed, a figure only. */
-  _Atomic(size_t) shared_large_bytes;
+  fe_shard_t *full;   /* shards without a free block */
+  fe_shard_t *large;  /* large and huge blocks, unless the heap is permanent */
+  size_t granule;     /* constant */
+  size_t held_bytes;  /* in blocks of shards and of the nursery, live and free ones */
+  size_t lease_bytes; /* charged for them; see limit.c */
   size_t shard_count;
-  bool is_tight;          /* see limit.c */
-  size_t allowance_bytes; /* while tight: what may be handed out before the next count */
-  bool is_unchecked;      /* fe_heap_resize was used: count in used_unchecked */
-  bool is_thread_heap;    /* lives for good, and is handed on; constant */
-  fe_context_t context;
-  unsigned colour; /* of the next shard */
+  bool is_tight;            /* see limit.c */
+  bool has_met_limit;       /* since the last failed allocation was reported */
+  bool is_unchecked;        /* fe_heap_resize was used: count in used_unchecked */
+  bool is_permanent;        /* lives for good; constant */
+  bool is_thread_heap;      /* permanent, and handed on from thread to thread; constant */
+  unsigned colour;          /* of the next shard */
+  fe_context_t *context;    /* constant */
+  fe_context_t own_context; /* if it does not share one */
+  void (*on_error)(fe_heap_t *heap, fe_error_t error, size_t bytes, void *user_data); /* constant */
+  void *user_data;                                                                    /* constant */
+  char name[FE_NAME_MAX + 1];                                                         /* constant */
   fe_nursery_t nursery;
 };
 
@@ -67,8 +79,20 @@ extern fe_heap_t fe_heap_empty;
 
 static inline fe_heap_t *fe_heap_of(const fe_shard_t *shard) { return (fe_heap_t *)shard->inbox; }
 
-/* A heap on arenas, as fe_heap_create; granule is 8 or 16. NULL: no memory. */
-fe_heap_t *fe_heap_new(fe_arenas_t *arenas, size_t granule, bool is_thread_heap);
+/* What a heap is made of: as in fe_heap_options_t, and right. */
+typedef struct fe_heap_plan {
+  size_t granule; /* 8 or 16 */
+  bool is_permanent;
+  bool is_thread_heap;
+  fe_context_t *context; /* NULL: one of its own on fe_arenas_default */
+  fe_heap_t *parent;
+} fe_heap_plan_t;
+
+/* Whether nobody held the heap, and the caller does now. Any thread. */
+bool fe_heap_claim(fe_heap_t *heap);
+
+/* A heap that the caller holds. NULL: no memory. */
+fe_heap_t *fe_heap_new(const fe_heap_plan_t *plan);
 
 /* -- Cold paths -- */
 
@@ -93,18 +117,21 @@ void fe_heap_drain(fe_heap_t *heap);
 
 /* -- limit.c -- */
 
-/* Whether `bytes` of blocks that no short way can reach yet may be handed out. Cheap while all the
- * blocks that the heap holds, live and free ones, are within its limit. */
+/* Whether `bytes` of blocks of a shard or the nursery that no short way can reach yet may be handed
+ * out. Cheap while all the blocks that the heap holds, live and free ones, are within its limit. */
 bool fe_heap_may_hand_out(fe_heap_t *heap, size_t bytes);
+
+/* Charges for a large block, or for its growth; whether the limit allows for it. */
+bool fe_heap_charge_large(fe_heap_t *heap, size_t bytes);
+
+/* A shard was given up: its blocks need not be paid for any more. */
+void fe_heap_after_give_up(fe_heap_t *heap);
 
 /* While tight: moves a block that was held back to the shard's free list; whether it could. */
 bool fe_heap_release_held_back(fe_heap_t *heap, fe_shard_t *shard);
 
-/* All bytes in blocks, live and free ones. */
-static inline size_t fe_heap_held_bytes(const fe_heap_t *heap) {
-  return heap->held_bytes +
-         atomic_load_explicit(&((fe_heap_t *)heap)->shared_large_bytes, memory_order_relaxed);
-}
+/* Bytes in live blocks of the nursery and of shards; takes in what others freed. */
+size_t fe_heap_count_small_bytes(fe_heap_t *heap);
 
 /* -- queue.c: which shards of a class a heap has, and which is the current one -- */
 

@@ -40,9 +40,9 @@ static fe_shard_t *refill_current(fe_heap_t *heap, unsigned class_index) {
 
 static fe_shard_t *add_shard(fe_heap_t *heap, unsigned class_index) {
   size_t block_size = fe_class_size(class_index);
-  if (heap->held_bytes >= FE_HUGE_FROM_BYTES) heap->context.hint.wants_huge = true;
+  if (heap->held_bytes >= FE_HUGE_FROM_BYTES) heap->context->hint.wants_huge = true;
   fe_run_t run;
-  if (!fe_context_take(&heap->context, 1, &run)) return &fe_shard_empty;
+  if (!fe_context_take(heap->context, 1, &run)) return &fe_shard_empty;
   fe_shard_t *shard = fe_shard_init(&run, 0, &heap->inbox, FE_SHARD_BLOCKS);
   fe_shard_init_blocks(shard, block_size, class_index, heap->colour++);
   fe_remote_list(shard);
@@ -58,7 +58,15 @@ static void *pop_counted(fe_shard_t *shard, bool is_unchecked) {
   return block;
 }
 
-FE_COLD void *fe_heap_alloc_slowly(fe_heap_t *heap, size_t size, bool is_unchecked) {
+/* The allocation failed: says so to whoever wants to know. Returns NULL. */
+static void *report_failure(fe_heap_t *heap, size_t bytes) {
+  fe_error_t error = heap->has_met_limit ? FE_ERROR_LIMIT : FE_ERROR_NO_MEMORY;
+  heap->has_met_limit = false;
+  if (heap->on_error != NULL) heap->on_error(heap, error, bytes, heap->user_data);
+  return NULL;
+}
+
+static void *alloc_slowly(fe_heap_t *heap, size_t size, bool is_unchecked) {
   fe_heap_drain(heap);
   if (size > FE_MEDIUM_MAX) return fe_large_alloc(heap, size, heap->granule);
   unsigned class_index = fe_class_of(size, heap->granule);
@@ -71,6 +79,11 @@ FE_COLD void *fe_heap_alloc_slowly(fe_heap_t *heap, size_t size, bool is_uncheck
   return pop_counted(shard, is_unchecked);
 }
 
+FE_COLD void *fe_heap_alloc_slowly(fe_heap_t *heap, size_t size, bool is_unchecked) {
+  void *block = alloc_slowly(heap, size, is_unchecked);
+  return FE_LIKELY(block != NULL) ? block : report_failure(heap, size);
+}
+
 /* A block of a shard, not of the nursery: those are not aligned to more than the granule. */
 static fe_block_t *alloc_in_shard(fe_heap_t *heap, size_t size) {
   fe_heap_drain(heap);
@@ -80,16 +93,13 @@ static fe_block_t *alloc_in_shard(fe_heap_t *heap, size_t size) {
   return pop_counted(shard, false);
 }
 
-void *fe_heap_alloc_aligned(fe_heap_t *heap, size_t size, size_t alignment) {
-  if (alignment <= heap->granule) {
-    void *block = fe_heap_alloc_quickly(heap, size);
-    return block != NULL ? block : fe_heap_alloc_slowly(heap, size, false);
-  }
+/* With an alignment above the granule, and a size of at least 1. */
+static void *alloc_aligned(fe_heap_t *heap, size_t size, size_t alignment) {
   if (size > PTRDIFF_MAX || alignment > PTRDIFF_MAX) return NULL;
-  if (size == 0) size = 1;
   /* Blocks start at multiples of 16, and so does every second size of a granule of 8. */
-  if (alignment == 16 && size <= FE_MEDIUM_MAX)
+  if (alignment == 16 && size <= FE_MEDIUM_MAX) {
     return alloc_in_shard(heap, (size + 15) & ~(size_t)15);
+  }
   size_t padded = size + alignment - 16;
   if (padded > FE_MEDIUM_MAX || alignment > FE_MEDIUM_MAX) {
     return fe_large_alloc(heap, size, alignment);
@@ -98,4 +108,13 @@ void *fe_heap_alloc_aligned(fe_heap_t *heap, size_t size, size_t alignment) {
   char *aligned = (char *)fe_align_up((uintptr_t)block, alignment);
   if (aligned != (char *)block) fe_heap_mark_interior(heap, fe_shard_of(block));
   return aligned;
+}
+
+void *fe_heap_alloc_aligned(fe_heap_t *heap, size_t size, size_t alignment) {
+  if (alignment <= heap->granule) {
+    void *block = fe_heap_alloc_quickly(heap, size);
+    return block != NULL ? block : fe_heap_alloc_slowly(heap, size, false);
+  }
+  void *block = alloc_aligned(heap, size == 0 ? 1 : size, alignment);
+  return block != NULL ? block : report_failure(heap, size);
 }

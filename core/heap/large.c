@@ -13,8 +13,9 @@ static size_t units_for(size_t size, size_t alignment) {
   return (before + size + FE_UNIT_SIZE - 1) >> FE_SHARD_SHIFT;
 }
 
-/* What a block of a size counts for: whole pages, at most an eighth more. */
-static size_t counted_size(size_t size) { return fe_align_up(size, 4096); }
+/* What a block of a size counts for: pages of 4 KiB (of a sixteenth of a unit), at most an eighth
+ * more. */
+static size_t counted_size(size_t size) { return fe_align_up(size, FE_UNIT_SIZE / 16); }
 
 /* Where the block begins in its run. */
 static char *place_block(const fe_run_t *run, size_t needed_units, size_t size, size_t alignment,
@@ -41,12 +42,11 @@ static void unlink_large(fe_heap_t *heap, fe_shard_t *shard) {
 /* Enters a new large block in the heap's books. A heap that lives for good keeps no list, so that
  * whoever frees the block can give its memory back. */
 static void enter(fe_heap_t *heap, fe_shard_t *shard) {
-  if (heap->is_thread_heap) {
+  atomic_fetch_add_explicit(&heap->large_bytes, shard->block_size, memory_order_relaxed);
+  if (heap->is_permanent) {
     atomic_store_explicit(&shard->remote, FE_REMOTE_NEVER, memory_order_relaxed);
-    atomic_fetch_add_explicit(&heap->shared_large_bytes, shard->block_size, memory_order_relaxed);
   } else {
     link_large(heap, shard);
-    heap->held_bytes += shard->block_size;
   }
 }
 
@@ -54,25 +54,28 @@ void *fe_large_alloc(fe_heap_t *heap, size_t size, size_t alignment) {
   if (size > PTRDIFF_MAX || alignment > (size_t)1 << (FE_ADDRESS_BITS - 1)) return NULL;
   size_t unit_count = units_for(size, alignment);
   if (unit_count > UINT32_MAX) return NULL;
-  if (!fe_heap_may_hand_out(heap, counted_size(size))) return NULL;
+  size_t charged = counted_size(size);
+  if (!fe_heap_charge_large(heap, charged)) return NULL;
   fe_run_t run;
-  if (!fe_context_take(&heap->context, unit_count, &run)) return NULL;
+  if (!fe_context_take(heap->context, unit_count, &run)) {
+    fe_budget_uncharge(&heap->budget, charged);
+    return NULL;
+  }
   char *block = place_block(&run, unit_count, size, alignment, heap->colour++);
   size_t header = (size_t)((char *)fe_shard_of(block) - run.start) >> FE_SHARD_SHIFT;
   fe_shard_t *shard = fe_shard_init(&run, header, &heap->inbox, FE_SHARD_LARGE);
   size_t room = (size_t)(run.start + unit_count * FE_UNIT_SIZE - block);
-  shard->block_size = counted_size(size) < room ? counted_size(size) : room;
+  shard->block_size = charged < room ? charged : room;
+  if (shard->block_size < charged) fe_budget_uncharge(&heap->budget, charged - shard->block_size);
   enter(heap, shard);
   return block;
 }
 
-static void change_size(fe_heap_t *heap, fe_shard_t *shard, size_t block_size) {
+/* The block has a new size, for which `charged` bytes more were charged. */
+static void change_size(fe_heap_t *heap, fe_shard_t *shard, size_t block_size, size_t charged) {
   size_t change = block_size - shard->block_size; /* wraps around for a smaller one */
-  if (heap->is_thread_heap) {
-    atomic_fetch_add_explicit(&heap->shared_large_bytes, change, memory_order_relaxed);
-  } else {
-    heap->held_bytes += change;
-  }
+  atomic_fetch_add_explicit(&heap->large_bytes, change, memory_order_relaxed);
+  fe_budget_uncharge(&heap->budget, charged - change);
   shard->block_size = block_size;
 }
 
@@ -82,7 +85,7 @@ static bool resize_run(fe_heap_t *heap, fe_shard_t *shard, size_t before, size_t
     fe_run_t tail = {.arena = shard->arena,
                      .start = shard->run_start + after * FE_UNIT_SIZE,
                      .unit_count = before - after};
-    fe_arenas_give(heap->context.arenas, &tail);
+    fe_arenas_give(heap->context->arenas, &tail);
   } else if (after > before &&
              !fe_arenas_extend(shard->arena, shard->run_start, before, after - before)) {
     return false;
@@ -91,35 +94,37 @@ static bool resize_run(fe_heap_t *heap, fe_shard_t *shard, size_t before, size_t
   return true;
 }
 
+/* As resize_run, for a block of any size: in whole slabs or a chunk it stays where it is unless
+ * half of it would lie idle. Sets the units of the run. */
+static bool resize_where_it_is(fe_heap_t *heap, fe_shard_t *shard, size_t after) {
+  size_t before = shard->unit_count;
+  if (shard->arena == NULL || before > FE_LARGE_UNITS_MAX) {
+    return after <= before && after >= before / 2;
+  }
+  return resize_run(heap, shard, before, after);
+}
+
 bool fe_large_resize(fe_heap_t *heap, fe_shard_t *shard, void *ptr, size_t size) {
   if (size > PTRDIFF_MAX || size <= FE_MEDIUM_MAX) return false;
   size_t offset = (size_t)((char *)ptr - shard->run_start);
   size_t counted = counted_size(size);
-  if (counted > shard->block_size && !fe_heap_may_hand_out(heap, counted - shard->block_size)) {
-    return false;
-  }
-  size_t before = shard->unit_count;
+  size_t more = counted > shard->block_size ? counted - shard->block_size : 0;
+  if (more > 0 && !fe_heap_charge_large(heap, more)) return false;
   size_t after = (offset + size + FE_UNIT_SIZE - 1) >> FE_SHARD_SHIFT;
-  if (shard->arena == NULL || before > FE_LARGE_UNITS_MAX) {
-    /* Whole slabs or a chunk: stays where it is unless half of it would lie idle. */
-    if (after > before || after < before / 2) return false;
-    after = before;
-  } else if (!resize_run(heap, shard, before, after)) {
+  if (!resize_where_it_is(heap, shard, after)) {
+    fe_budget_uncharge(&heap->budget, more);
     return false;
   }
-  size_t room = after * FE_UNIT_SIZE - offset;
-  change_size(heap, shard, counted < room ? counted : room);
+  size_t room = shard->unit_count * FE_UNIT_SIZE - offset;
+  change_size(heap, shard, counted < room ? counted : room, more);
   return true;
 }
 
 void fe_large_free(fe_heap_t *heap, fe_shard_t *shard) {
-  if (heap->is_thread_heap) {
-    atomic_fetch_sub_explicit(&heap->shared_large_bytes, shard->block_size, memory_order_relaxed);
-  } else {
-    unlink_large(heap, shard);
-    heap->held_bytes -= shard->block_size;
-  }
-  fe_arenas_t *arenas = heap->context.arenas;
+  atomic_fetch_sub_explicit(&heap->large_bytes, shard->block_size, memory_order_relaxed);
+  fe_budget_uncharge(&heap->budget, shard->block_size);
+  if (!heap->is_permanent) unlink_large(heap, shard);
+  fe_arenas_t *arenas = heap->context->arenas;
   fe_run_t run = fe_shard_run(shard);
   shard->inbox = NULL;
   fe_arenas_give(arenas, &run);

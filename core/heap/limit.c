@@ -1,13 +1,18 @@
 /* The limit of a heap, exact to the byte, at no cost to the hot paths.
  *
- * While all blocks that the heap holds, live and free ones, fit within the limit, so do the live
- * ones, and nothing needs to be counted. When they do not, the heap becomes tight: all free blocks
- * are held back, so that the short way finds only blocks that were freed since, each of which made
- * room for itself; any other block is handed out one by one, against an allowance. The allowance
- * is what the limit leaves above the live blocks at the last count. A count goes over all shards,
- * and happens when the allowance is used up. */
+ * The heap charges its budget for the blocks of its shards and its nursery, live and free ones:
+ * that is its lease. While the budget allows for all of them, nothing needs to be counted. When it
+ * does not, the heap becomes tight: all free blocks are held back, so that the short way finds only
+ * blocks that were freed since, which are paid for already; any other block is handed out and
+ * charged one by one. When even that is refused, a count over all shards tells what was freed since
+ * the count before, and makes the lease that much smaller.
+ *
+ * Large blocks are charged each for itself. */
 #include "core/heap/heap.h"
 #include "core/slab/remote.h"
+
+/* The least that is charged at a time, if the budget allows for it. */
+#define FE_LEASE_STEP ((size_t)4096)
 
 static void hold_back(fe_shard_t *shard) {
   while (shard->free != NULL) {
@@ -33,42 +38,67 @@ static void for_each_listed_shard(fe_heap_t *heap, void (*action)(fe_shard_t *sh
   }
 }
 
-static bool fits(const fe_heap_t *heap, size_t bytes) {
-  return bytes <= heap->limit && fe_heap_held_bytes(heap) <= heap->limit - bytes;
-}
-
-static void tighten(fe_heap_t *heap) {
-  size_t used_bytes = fe_heap_used_bytes(heap);
-  for_each_listed_shard(heap, hold_back);
-  heap->is_tight = true;
-  heap->allowance_bytes = heap->limit > used_bytes ? heap->limit - used_bytes : 0;
-}
-
-static void relax(fe_heap_t *heap) {
-  for_each_listed_shard(heap, let_go);
-  heap->is_tight = false;
-}
-
-static bool take_from_allowance(fe_heap_t *heap, size_t bytes) {
-  if (bytes > heap->allowance_bytes) return false;
-  heap->allowance_bytes -= bytes;
+static bool lease_more(fe_heap_t *heap, size_t bytes) {
+  if (!fe_budget_charge(&heap->budget, bytes)) return false;
+  heap->lease_bytes += bytes;
   return true;
 }
 
-static FE_COLD bool may_hand_out_when_tight(fe_heap_t *heap, size_t bytes) {
-  if (heap->is_tight && take_from_allowance(heap, bytes)) return true;
-  if (heap->is_tight && fits(heap, bytes)) {
-    relax(heap);
+/* Gives back what the lease has above `bytes`. */
+static void shrink_lease(fe_heap_t *heap, size_t bytes) {
+  if (heap->lease_bytes <= bytes) return;
+  fe_budget_uncharge(&heap->budget, heap->lease_bytes - bytes);
+  heap->lease_bytes = bytes;
+}
+
+/* The lease becomes what is live now, and no free block is in reach. */
+static void tighten(fe_heap_t *heap) {
+  size_t live_bytes = fe_heap_count_small_bytes(heap);
+  for_each_listed_shard(heap, hold_back);
+  heap->is_tight = true;
+  shrink_lease(heap, live_bytes);
+}
+
+/* Stops being tight if all blocks that the heap holds, and `bytes` more, can be paid for. */
+static bool relax(fe_heap_t *heap, size_t bytes) {
+  size_t wanted = heap->held_bytes + bytes;
+  if (wanted > heap->lease_bytes && !lease_more(heap, wanted - heap->lease_bytes)) return false;
+  for_each_listed_shard(heap, let_go);
+  heap->is_tight = false;
+  return true;
+}
+
+static bool may_hand_out_when_tight(fe_heap_t *heap, size_t bytes) {
+  return relax(heap, bytes) || lease_more(heap, bytes);
+}
+
+static FE_COLD bool may_hand_out_after_lease(fe_heap_t *heap, size_t bytes) {
+  if (heap->is_tight) {
+    if (may_hand_out_when_tight(heap, bytes)) return true;
+  } else if (lease_more(heap, bytes > FE_LEASE_STEP ? bytes : FE_LEASE_STEP) ||
+             lease_more(heap, bytes)) {
     return true;
   }
   tighten(heap);
-  return take_from_allowance(heap, bytes);
+  if (may_hand_out_when_tight(heap, bytes)) return true;
+  heap->has_met_limit = true;
+  return false;
 }
 
 bool fe_heap_may_hand_out(fe_heap_t *heap, size_t bytes) {
-  if (FE_LIKELY(!heap->is_tight && fits(heap, bytes))) return true;
-  return may_hand_out_when_tight(heap, bytes);
+  bool is_paid = !heap->is_tight && heap->held_bytes + bytes <= heap->lease_bytes;
+  return FE_LIKELY(is_paid) || may_hand_out_after_lease(heap, bytes);
 }
+
+bool fe_heap_charge_large(fe_heap_t *heap, size_t bytes) {
+  if (FE_LIKELY(fe_budget_charge(&heap->budget, bytes))) return true;
+  tighten(heap);
+  if (fe_budget_charge(&heap->budget, bytes)) return true;
+  heap->has_met_limit = true;
+  return false;
+}
+
+void fe_heap_after_give_up(fe_heap_t *heap) { shrink_lease(heap, heap->held_bytes); }
 
 bool fe_heap_release_held_back(fe_heap_t *heap, fe_shard_t *shard) {
   fe_block_t *block = shard->held_back;
@@ -80,12 +110,16 @@ bool fe_heap_release_held_back(fe_heap_t *heap, fe_shard_t *shard) {
 }
 
 void fe_heap_set_limit(fe_heap_t *heap, size_t memory_limit) {
-  heap->limit = memory_limit == 0 ? SIZE_MAX : memory_limit;
-  if (!fits(heap, 0)) {
+  size_t limit = memory_limit == 0 ? SIZE_MAX : memory_limit;
+  atomic_store_explicit(&heap->budget.limit, limit, memory_order_relaxed);
+  if (fe_budget_charged(&heap->budget) > limit) {
     tighten(heap);
   } else if (heap->is_tight) {
-    relax(heap);
+    relax(heap, 0);
   }
 }
 
-size_t fe_heap_limit(const fe_heap_t *heap) { return heap->limit == SIZE_MAX ? 0 : heap->limit; }
+size_t fe_heap_limit(const fe_heap_t *heap) {
+  size_t limit = fe_budget_limit(&heap->budget);
+  return limit == SIZE_MAX ? 0 : limit;
+}

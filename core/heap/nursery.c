@@ -4,7 +4,7 @@
 
 static size_t granule_of(const void *ptr) { return ((uintptr_t)ptr & (FE_UNIT_SIZE - 1)) / 8; }
 
-static uint64_t starts_at(const fe_nursery_t *nursery, size_t word) {
+static uintptr_t starts_at(const fe_nursery_t *nursery, size_t word) {
   return atomic_load_explicit(&((fe_nursery_t *)nursery)->starts[word], memory_order_relaxed);
 }
 
@@ -13,8 +13,9 @@ static uint64_t starts_at(const fe_nursery_t *nursery, size_t word) {
 static void mark_start(fe_nursery_t *nursery, const char *place) {
   if (place == nursery->end) return;
   size_t granule = granule_of(place);
-  uint64_t bits = starts_at(nursery, granule / 64) | (uint64_t)1 << (granule % 64);
-  atomic_store_explicit(&nursery->starts[granule / 64], bits, memory_order_relaxed);
+  size_t word = granule / FE_NURSERY_WORD_BITS;
+  uintptr_t bits = starts_at(nursery, word) | (uintptr_t)1 << (granule % FE_NURSERY_WORD_BITS);
+  atomic_store_explicit(&nursery->starts[word], bits, memory_order_relaxed);
 }
 
 static void *carve(fe_heap_t *heap, size_t size) {
@@ -52,11 +53,12 @@ void *fe_nursery_alloc(fe_heap_t *heap, unsigned class_index) {
 size_t fe_nursery_block_size(const fe_heap_t *heap, const void *ptr) {
   const fe_nursery_t *nursery = &heap->nursery;
   size_t start = granule_of(ptr);
-  size_t word = (start + 1) / 64;
+  size_t word = (start + 1) / FE_NURSERY_WORD_BITS;
   if (word == FE_NURSERY_WORDS) return 8; /* the last granule of the unit */
-  uint64_t bits = starts_at(nursery, word) & (UINT64_MAX << ((start + 1) % 64));
+  uintptr_t bits = starts_at(nursery, word) & (UINTPTR_MAX << ((start + 1) % FE_NURSERY_WORD_BITS));
   while (bits == 0 && ++word < FE_NURSERY_WORDS) bits = starts_at(nursery, word);
-  size_t end = bits == 0 ? FE_NURSERY_GRANULES : word * 64 + (size_t)__builtin_ctzll(bits);
+  size_t end =
+      bits == 0 ? FE_NURSERY_GRANULES : word * FE_NURSERY_WORD_BITS + (size_t)__builtin_ctzll(bits);
   return (end - start) * 8;
 }
 

@@ -94,9 +94,10 @@ void fe_heap_give_up_shard(fe_heap_t *heap, fe_shard_t *shard) {
   unlist_shard(heap, shard);
   heap->held_bytes -= shard->capacity * shard->block_size;
   heap->shard_count--;
+  fe_heap_after_give_up(heap);
   shard->inbox = NULL;
   fe_run_t run = fe_shard_run(shard);
-  fe_context_give(&heap->context, &run);
+  fe_context_give_unit(heap->context, &run);
 }
 
 void fe_heap_take_in(fe_heap_t *heap, fe_shard_t *shard, fe_block_t *block) {

@@ -9,7 +9,9 @@
 
 #define FE_TINY_MAX 128    /* sizes with an entry of their own in the heap's table */
 #define FE_TINY_CLASSES 16 /* 8, 16, ..., 128 */
-#define FE_CLASS_COUNT 79  /* 8 for each doubling from 128 to 32768, without the last */
+
+/* 8 for each doubling from 128 to half a shard, without the last: 79. */
+#define FE_CLASS_COUNT (FE_TINY_CLASSES + 8 * (FE_SHARD_SHIFT - 8) - 1)
 
 static inline unsigned fe_log2_floor(size_t value) {
   return 63u - (unsigned)__builtin_clzll(value);
@@ -18,7 +20,7 @@ static inline unsigned fe_log2_floor(size_t value) {
 /* The class of a size from FE_TINY_MAX + 1 to FE_MEDIUM_MAX. */
 static inline unsigned fe_class_of_larger(size_t size) {
   size_t top = size - 1;
-  unsigned doubling = fe_log2_floor(top); /* 7 to 14 */
+  unsigned doubling = fe_log2_floor(top); /* 7 to FE_SHARD_SHIFT - 2 */
   return (doubling - 7) * 8 + FE_TINY_CLASSES + ((unsigned)(top >> (doubling - 3)) & 7);
 }
 

@@ -14,18 +14,14 @@ static bool has_exit_key;
 
 /* Whether the heap was idle and is the caller's now. */
 static bool claim(fe_heap_t *heap) {
-  int is_used = 0;
-  if (!atomic_compare_exchange_strong_explicit(&heap->registry_is_used, &is_used, 1,
-                                               memory_order_acquire, memory_order_relaxed)) {
-    return false;
-  }
+  if (!fe_heap_claim(heap)) return false;
   atomic_fetch_sub_explicit(&idle_count, 1, memory_order_relaxed);
   return true;
 }
 
 static void unclaim(fe_heap_t *heap) {
   atomic_fetch_add_explicit(&idle_count, 1, memory_order_relaxed);
-  atomic_store_explicit(&heap->registry_is_used, 0, memory_order_release);
+  atomic_store_explicit(&heap->is_held, 0, memory_order_release);
 }
 
 static fe_heap_t *claim_idle(void) {
@@ -45,9 +41,9 @@ void fe_registry_collect_idle(void) {
 }
 
 static fe_heap_t *make_heap(void) {
-  fe_heap_t *heap = fe_heap_new(&fe_arenas_default, FE_GRANULE_SIZE, true);
+  fe_heap_plan_t plan = {.granule = FE_GRANULE_SIZE, .is_permanent = true, .is_thread_heap = true};
+  fe_heap_t *heap = fe_heap_new(&plan);
   if (heap == NULL) return NULL;
-  atomic_store_explicit(&heap->registry_is_used, 1, memory_order_relaxed);
   fe_heap_t *head = atomic_load_explicit(&registry_head, memory_order_relaxed);
   do {
     heap->registry_next = head;

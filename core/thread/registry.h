@@ -6,8 +6,8 @@
  * taken out of the list, so there is no pointer that could be mistaken for an older one (no ABA).
  *
  *   registry head     all threads; push by compare-and-swap, release; read with acquire
- *   registry_is_used  0 -> 1 by a thread that claims the heap, acquire: it sees all that the one
- *                     before did with the heap; 1 -> 0 by the heap's thread at its end, release
+ *   is_held           of each heap: 0 -> 1 by a thread that claims it, acquire: it sees all that
+ * the one before did with the heap; 1 -> 0 by the heap's thread at its end, release
  *
  * In the child of a fork, heaps of threads that are not there any more stay taken: they may have
  * been in the middle of anything. Blocks in them can be freed, and wait in the heap's inbox.

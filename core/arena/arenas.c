@@ -1,0 +1,240 @@
+/* Arenas as a collection: made on a base, extended by chunks and by regions of the program's, and
+ * ended. */
+#include <errno.h>
+
+#include "core/arena/arena.h"
+#include "core/arena/bitmap.h"
+
+/* The first arena is small for the sake of programs under a limit of address space. */
+#define FE_FIRST_ARENA_BYTES ((size_t)64 << 20)
+#define FE_ARENA_BYTES ((size_t)256 << 20)
+
+fe_arenas_t fe_arenas_default = {.base = &fe_base_default};
+
+/* The units at the start of an arena that hold what is noted about it, behind `extra` bytes. */
+static size_t header_units_for(size_t unit_count, size_t extra) {
+  size_t slab_count = (unit_count + FE_UNITS_PER_SLAB - 1) / FE_UNITS_PER_SLAB;
+  size_t bytes = extra + sizeof(fe_arena_t) + slab_count * sizeof(fe_slab_t);
+  return (bytes + FE_UNIT_SIZE - 1) >> FE_SHARD_SHIFT;
+}
+
+fe_units_t fe_arena_usable_units(const fe_arena_t *arena, unsigned slab) {
+  size_t first = (size_t)slab * FE_UNITS_PER_SLAB;
+  fe_units_t units = FE_BITMAP_ALL;
+  if (arena->header_units >= first + FE_UNITS_PER_SLAB) return 0;
+  if (arena->header_units > first) {
+    units &= ~fe_bitmap_mask(0, (unsigned)(arena->header_units - first));
+  }
+  if (arena->unit_count < first + FE_UNITS_PER_SLAB) {
+    units &= fe_bitmap_mask(0, (unsigned)(arena->unit_count - first));
+  }
+  return units;
+}
+
+/* Appends the arena to the list. */
+static void publish_arena(fe_arenas_t *arenas, fe_arena_t *arena) {
+  _Atomic(fe_arena_t *) *link = &arenas->first;
+  fe_arena_t *last = NULL;
+  /* Release: whoever finds the arena sees its figures. Acquire: its own next is there. */
+  while (!atomic_compare_exchange_strong_explicit(link, &last, arena, memory_order_acq_rel,
+                                                  memory_order_acquire)) {
+    link = &last->next;
+    last = NULL;
+  }
+}
+
+/* Memory that is to become an arena. */
+typedef struct site {
+  char *start;
+  size_t unit_count;
+  bool is_lent;
+} site_t;
+
+/* Notes in the memory itself, behind `extra` bytes, that it is an arena of `arenas`. */
+static void make_arena(fe_arenas_t *arenas, const site_t *site, size_t extra) {
+  fe_arena_t *arena = (fe_arena_t *)(site->start + extra);
+  arena->arenas = arenas;
+  atomic_store_explicit(&arena->next, NULL, memory_order_relaxed);
+  arena->start = site->start;
+  arena->unit_count = site->unit_count;
+  arena->slab_count = (unsigned)((site->unit_count + FE_UNITS_PER_SLAB - 1) / FE_UNITS_PER_SLAB);
+  arena->header_units = (unsigned)header_units_for(site->unit_count, extra);
+  arena->is_lent = site->is_lent;
+  ptrdiff_t dirty_count = 0;
+  for (unsigned i = 0; i < arena->slab_count; i++) {
+    fe_slab_t *slab = &arena->slab[i];
+    fe_units_t usable = fe_arena_usable_units(arena, i);
+    fe_units_t dirty = site->is_lent ? usable : 0;
+    atomic_store_explicit(&slab->free, usable, memory_order_relaxed);
+    atomic_store_explicit(&slab->dirty, dirty, memory_order_relaxed);
+    atomic_store_explicit(&slab->aged, 0, memory_order_relaxed);
+    atomic_store_explicit(&slab->is_huge, false, memory_order_relaxed);
+    dirty_count += fe_bitmap_count(dirty);
+  }
+  atomic_fetch_add_explicit(&arenas->dirty_unit_count, dirty_count, memory_order_relaxed);
+  publish_arena(arenas, arena);
+}
+
+static bool commit_header(const fe_base_t *base, const site_t *site, size_t extra) {
+  if (base->commit == NULL) return true;
+  return base->commit(base, site->start, header_units_for(site->unit_count, extra) * FE_UNIT_SIZE);
+}
+
+static void release(const fe_base_t *base, const site_t *site) {
+  if (base->release != NULL) base->release(base, site->start, site->unit_count * FE_UNIT_SIZE);
+}
+
+/* A chunk of the base of at least `slab_min` slabs, of `slab_wish` if it can be, with its header's
+ * memory there. */
+static bool allocate_site(const fe_base_t *base, size_t slab_min, size_t slab_wish, size_t extra,
+                          site_t *site) {
+  if (base->allocate == NULL) return false;
+  size_t count = slab_wish > slab_min ? slab_wish : slab_min;
+  for (;; count = count / 2 > slab_min ? count / 2 : slab_min) {
+    site->start = base->allocate(base, count * FE_SLAB_SIZE, FE_SLAB_SIZE);
+    if (site->start != NULL || count == slab_min) break;
+  }
+  if (site->start == NULL) return false;
+  site->unit_count = count * FE_UNITS_PER_SLAB;
+  site->is_lent = false;
+  if (commit_header(base, site, extra)) {
+    if (fe_ownership_set(site->start, count * FE_SLAB_SIZE)) return true;
+  }
+  release(base, site);
+  return false;
+}
+
+bool fe_arenas_add_chunk(fe_arenas_t *arenas, size_t slab_min) {
+  bool is_first = fe_arenas_first(arenas) == NULL;
+  size_t wish = (is_first ? FE_FIRST_ARENA_BYTES : FE_ARENA_BYTES) >> FE_SLAB_SHIFT;
+  size_t least = slab_min + 1; /* the first slab is not wholly free */
+  site_t site;
+  if (!allocate_site(arenas->base, least, wish, 0, &site)) return false;
+  if (is_first) fe_ownership_stay_small(arenas->base);
+  make_arena(arenas, &site, 0);
+  return true;
+}
+
+/* The whole units of a region; none if it wraps around or lies where no block can. */
+static site_t site_of_region(void *memory, size_t size) {
+  uintptr_t start = (uintptr_t)memory;
+  site_t none = {.start = NULL};
+  if (start == 0 || size > UINTPTR_MAX - start || start > UINTPTR_MAX - FE_UNIT_SIZE) return none;
+  uintptr_t end = (start + size) & ~(uintptr_t)(FE_UNIT_SIZE - 1);
+  uintptr_t first = fe_align_up(start, FE_UNIT_SIZE);
+  if (first >= end || !fe_is_address(end - 1)) return none;
+  return (site_t){
+      .start = (char *)first, .unit_count = (end - first) >> FE_SHARD_SHIFT, .is_lent = true};
+}
+
+/* Whether a region can become an arena, of which `extra` bytes are needed for something else; it is
+ * noted as ferroc's then. Says what is wrong if it cannot. */
+static bool claim_region(const char *function, const site_t *site, size_t extra) {
+  size_t header_units = header_units_for(site->unit_count, extra);
+  if (site->start == NULL || site->unit_count <= header_units) {
+    fe_warn(
+        "%s: the region is too small: after its start is rounded up to %zu KiB, it must hold "
+        "%zu KiB or more",
+        function, FE_UNIT_SIZE >> 10, (header_units_for(1, extra) + 1) * (FE_UNIT_SIZE >> 10));
+    errno = EINVAL;
+    return false;
+  }
+  size_t size = site->unit_count * FE_UNIT_SIZE;
+  if (fe_owns_address(site->start) || fe_owns_address(site->start + size - 1)) {
+    fe_warn("%s: the region is in use already", function);
+    errno = EINVAL;
+    return false;
+  }
+  if (!fe_ownership_set(site->start, size)) {
+    fe_warn("%s: at most %d regions can be managed at a time", function, FE_REGIONS_MAX);
+    errno = ENOMEM;
+    return false;
+  }
+  return true;
+}
+
+bool fe_arenas_manage(fe_arenas_t *arenas, void *memory, size_t size) {
+  if (arenas == NULL) arenas = &fe_arenas_default;
+  site_t site = site_of_region(memory, size);
+  if (!claim_region("fe_arenas_manage", &site, 0)) return false;
+  make_arena(arenas, &site, 0);
+  return true;
+}
+
+static const char *what_is_wrong(const fe_base_t *base, const void *memory) {
+  if (base == NULL) return "the base is NULL; it must be fe_base_mmap or a table of functions";
+  if (!fe_is_power_of_two(base->page_size)) return "the base's page_size must be a power of two";
+  if (base->page_size > FE_SLAB_SIZE) return "the base's page_size must not be above the slab size";
+  if (base->allocate == NULL && memory == NULL) {
+    return "the base allocates nothing, so a first region must be handed in";
+  }
+  return NULL;
+}
+
+/* The arenas lie at the start of their first arena, which comes behind them. */
+#define FE_ARENAS_BYTES fe_align_up(sizeof(fe_arenas_t), FE_CACHE_LINE)
+
+fe_arenas_t *fe_arenas_create(const fe_base_t *base, void *memory, size_t size) {
+  const char *wrong = what_is_wrong(base, memory);
+  if (wrong != NULL) {
+    fe_warn("fe_arenas_create: %s", wrong);
+    errno = EINVAL;
+    return NULL;
+  }
+  site_t site;
+  if (memory != NULL) {
+    site = site_of_region(memory, size);
+    if (!claim_region("fe_arenas_create", &site, FE_ARENAS_BYTES)) return NULL;
+  } else if (!allocate_site(base, 2, FE_FIRST_ARENA_BYTES >> FE_SLAB_SHIFT, FE_ARENAS_BYTES,
+                            &site)) {
+    errno = ENOMEM;
+    return NULL;
+  }
+  fe_arenas_t *arenas = (fe_arenas_t *)site.start;
+  arenas->base = base;
+  atomic_store_explicit(&arenas->first, NULL, memory_order_relaxed);
+  atomic_store_explicit(&arenas->dirty_unit_count, 0, memory_order_relaxed);
+  atomic_store_explicit(&arenas->tick_ms, 0, memory_order_relaxed);
+  make_arena(arenas, &site, FE_ARENAS_BYTES);
+  return arenas;
+}
+
+static bool is_unused(const fe_arena_t *arena) {
+  for (unsigned i = 0; i < arena->slab_count; i++) {
+    fe_units_t free = atomic_load_explicit(&arena->slab[i].free, memory_order_acquire);
+    if (free != fe_arena_usable_units(arena, i)) return false;
+  }
+  return true;
+}
+
+static void end_arena(const fe_base_t *base, const fe_arena_t *arena) {
+  site_t site = {.start = arena->start, .unit_count = arena->unit_count};
+  bool is_lent = arena->is_lent;
+  fe_ownership_clear(site.start, site.unit_count * FE_UNIT_SIZE);
+  if (!is_lent) release(base, &site);
+}
+
+bool fe_arenas_destroy(fe_arenas_t *arenas) {
+  if (arenas == NULL) return true;
+  bool is_busy = arenas == &fe_arenas_default;
+  fe_arena_t *first = fe_arenas_first(arenas);
+  for (fe_arena_t *arena = first; arena != NULL; arena = fe_arena_next(arena)) {
+    if (!is_unused(arena)) is_busy = true;
+  }
+  if (is_busy) {
+    fe_warn(
+        "fe_arenas_destroy: contexts or heaps still stand on the arenas, or they are the "
+        "process's own");
+    errno = EBUSY;
+    return false;
+  }
+  const fe_base_t *base = arenas->base;
+  fe_arena_t *arena = fe_arena_next(first); /* the arenas themselves lie in the first one */
+  while (arena != NULL) {
+    fe_arena_t *next = fe_arena_next(arena);
+    end_arena(base, arena);
+    arena = next;
+  }
+  end_arena(base, first);
+  return true;
+}

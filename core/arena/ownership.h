@@ -1,0 +1,58 @@
+/* Which addresses are ferroc's.
+ *
+ * A table with a bit for each slab of the address space says it for slabs that one arena or one
+ * run covers whole. Regions that users hand in may begin and end anywhere, so they are noted in a
+ * second place, which is looked at only when the bit is not set: the ends of a region cost
+ * whoever asks about foreign addresses, and nobody else.
+ *
+ * Everything is set before the first block is handed out of the memory and cleared after the last
+ * one came back. Whoever holds a block synchronised with that, so relaxed order is enough. */
+#ifndef FERROC_CORE_ARENA_OWNERSHIP_H
+#define FERROC_CORE_ARENA_OWNERSHIP_H
+
+#include <stdatomic.h>
+
+#include "core/base/base.h"
+
+/* Notes that memory is ferroc's; whole units. False: there are FE_REGIONS_MAX regions with ends
+ * inside of slabs already. Any thread. */
+bool fe_ownership_set(const char *start, size_t size);
+
+/* The same memory is ferroc's no more. Any thread. */
+void fe_ownership_clear(const char *start, size_t size);
+
+/* The table's own memory shall not come in huge pages of `base` for the sake of a few bits. */
+void fe_ownership_stay_small(const fe_base_t *base);
+
+/* Whether an address lies in a region that is noted apart from the table. */
+bool fe_ownership_in_region(const void *ptr);
+
+/* How many regions may begin or end inside of a slab at a time. */
+#define FE_REGIONS_MAX 256
+
+/* Slots that were ever in use, from the front on; only grows, relaxed. */
+extern _Atomic(unsigned) fe_ownership_region_count;
+
+#ifdef FE_FREESTANDING
+
+static inline bool fe_owns_address(const void *ptr) { return fe_ownership_in_region(ptr); }
+
+#else
+
+#define FE_OWNERSHIP_BYTES ((size_t)1 << (FE_ADDRESS_BITS - FE_SLAB_SHIFT - 3)) /* 4 MiB */
+extern _Atomic(uint8_t) fe_ownership[FE_OWNERSHIP_BYTES];
+
+static inline bool fe_owns_address(const void *ptr) {
+  uintptr_t slab = (uintptr_t)ptr >> FE_SLAB_SHIFT;
+  if (FE_UNLIKELY((slab >> 3) >= FE_OWNERSHIP_BYTES)) return false;
+  uint8_t byte = atomic_load_explicit(&fe_ownership[slab >> 3], memory_order_relaxed);
+  if (FE_LIKELY((byte >> (slab & 7)) & 1)) return true;
+  if (FE_LIKELY(atomic_load_explicit(&fe_ownership_region_count, memory_order_relaxed) == 0)) {
+    return false;
+  }
+  return fe_ownership_in_region(ptr);
+}
+
+#endif
+
+#endif /* FERROC_CORE_ARENA_OWNERSHIP_H */

@@ -1,0 +1,37 @@
+/* A budget: how many bytes a heap and the heaps under it may take, and how many they have taken.
+ *
+ * Heaps of several threads may stand under one budget. `charged` is a plain counter that everybody
+ * changes by atomic operations: who charges adds to it only if the sum stays within the limit, who
+ * charges for several levels takes back what it added below when a level above refuses. So charged
+ * never passes the limit by a charge, whatever the order; in between, a refused charge may be seen
+ * as charged for a moment, and make another one fail that would just have fitted.
+ *
+ * Relaxed order is enough: the counter orders nothing but itself. */
+#ifndef FERROC_CORE_HEAP_BUDGET_H
+#define FERROC_CORE_HEAP_BUDGET_H
+
+#include <stdatomic.h>
+
+#include "core/base/config.h"
+
+typedef struct fe_budget {
+  struct fe_budget *parent; /* what is charged here is charged there, too; NULL: none; constant */
+  _Atomic(size_t) limit;    /* SIZE_MAX: none; written by the heap's holder, read by all */
+  _Atomic(size_t) charged;  /* all */
+} fe_budget_t;
+
+/* Charges the budget and all above it, or none; whether it could. Any thread. */
+bool fe_budget_charge(fe_budget_t *budget, size_t bytes);
+
+/* Takes back what was charged. Any thread. */
+void fe_budget_uncharge(fe_budget_t *budget, size_t bytes);
+
+static inline size_t fe_budget_charged(const fe_budget_t *budget) {
+  return atomic_load_explicit(&((fe_budget_t *)budget)->charged, memory_order_relaxed);
+}
+
+static inline size_t fe_budget_limit(const fe_budget_t *budget) {
+  return atomic_load_explicit(&((fe_budget_t *)budget)->limit, memory_order_relaxed);
+}
+
+#endif /* FERROC_CORE_HEAP_BUDGET_H */

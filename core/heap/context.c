@@ -1,0 +1,38 @@
+/* Contexts that several heaps share. */
+#include "core/heap/context.h"
+
+#include <errno.h>
+
+fe_context_t *fe_context_create(fe_arenas_t *arenas) {
+  if (arenas == NULL) arenas = &fe_arenas_default;
+  fe_arena_hint_t hint = {.arena = NULL};
+  fe_run_t run;
+  if (!fe_arenas_take(arenas, &hint, 1, &run)) {
+    errno = ENOMEM;
+    return NULL;
+  }
+  fe_context_t *context = (fe_context_t *)run.start;
+  *context = (fe_context_t){.arenas = arenas, .hint = hint, .home = run.arena};
+  return context;
+}
+
+bool fe_context_destroy(fe_context_t *context) {
+  if (context == NULL) return true;
+  if (context->heap_count > 0) {
+    fe_warn("fe_context_destroy: %zu heaps still stand on the context; destroy them first",
+            context->heap_count);
+    errno = EBUSY;
+    return false;
+  }
+  fe_run_t run = {.arena = context->home, .start = (char *)context, .unit_count = 1};
+  fe_arenas_give(context->arenas, &run);
+  return true;
+}
+
+void fe_context_give_unit(fe_context_t *context, const fe_run_t *run) {
+  if (context->home != NULL) {
+    context->hint.arena = run->arena;
+    context->hint.slab = (unsigned)((size_t)(run->start - run->arena->start) >> FE_SLAB_SHIFT);
+  }
+  fe_arenas_give(context->arenas, run);
+}
