@@ -167,6 +167,31 @@ FE_API void fe_heap_collect(fe_heap_t *heap, bool force);
 /* The calling thread's heap, made at the first call. NULL and ENOMEM when it cannot be. */
 FE_API fe_heap_t *fe_thread_heap(void);
 
+/* -- Options ---------------------------------------------------------------------------------
+ *
+ *   name            default  values
+ *   purge_delay_ms  50       how long free memory is kept before it goes back to the system; what
+ * was freed goes back after one to two times as long. 0: at the next occasion huge_pages by_need
+ * never, by_need (for the blocks of heaps of 32 MiB and more) or always memory_limit    0 bytes
+ * (also as 512K, 64M, 2G) that the blocks of all heaps may take together; 0 is no limit. As with a
+ * parent's limit, a heap counts with the free blocks that it keeps stats_at_exit   0        1:
+ * figures of all heaps on stderr when the program ends verbose         0        1: tells on stderr
+ * what the library is doing at large on_error        report   what an error of the caller does
+ * beside its return value: silent (nothing), report (a line on stderr) or abort (the line and
+ * SIGABRT)
+ *
+ * Each may also be set by an environment variable, in capitals: FERROC_PURGE_DELAY_MS=100. These
+ * are read once, when the library is loaded, and not at all in set-uid programs.
+ */
+
+/* Sets an option. False and errno EINVAL, with a line on stderr that says what is allowed, for an
+ * unknown name or a value that is not allowed. Any thread. */
+FE_API bool fe_option_set(const char *name, const char *value);
+
+/* Writes the value of an option into text, cut off to size - 1 bytes and a zero. Returns its whole
+ * length; 0 and errno EINVAL, with a line on stderr, for an unknown name. Any thread. */
+FE_API size_t fe_option_get(const char *name, char *text, size_t size);
+
 /* -- Where memory comes from -----------------------------------------------------------------
  *
  * The process's arenas take chunks from the kernel. A program that has memory of its own (a static

@@ -80,7 +80,7 @@ bool fe_arenas_extend(fe_arena_t *arena, char *start, size_t unit_count, size_t 
 /* Gives back what fe_arenas_take gave. Any thread. */
 void fe_arenas_give(fe_arenas_t *arenas, const fe_run_t *run);
 
-/* Now and then (at most each FE_PURGE_DELAY_MS), returns to the system what was free all the time
+/* Now and then (at most each purge_delay_ms), returns to the system what was free all the time
  * since the tick before. Cheap when there is nothing to do. Any thread. */
 void fe_arenas_tick(fe_arenas_t *arenas);
 

@@ -4,6 +4,7 @@
 
 #include "core/arena/arena.h"
 #include "core/arena/bitmap.h"
+#include "core/base/settings.h"
 
 /* The first arena is small for the sake of programs under a limit of address space. */
 #define FE_FIRST_ARENA_BYTES ((size_t)64 << 20)
@@ -112,6 +113,9 @@ bool fe_arenas_add_chunk(fe_arenas_t *arenas, size_t slab_min) {
   if (!allocate_site(arenas->base, least, wish, 0, &site)) return false;
   if (is_first) fe_ownership_stay_small(arenas->base);
   make_arena(arenas, &site, 0);
+  if (fe_setting(FE_SETTING_VERBOSE) != 0) {
+    fe_note("a chunk of %zu MiB at %p", site.unit_count * FE_UNIT_SIZE >> 20, (void *)site.start);
+  }
   return true;
 }
 

@@ -2,11 +2,12 @@
  * next, or all at once on request. A purge owns the units that it purges, like any other taker. */
 #include "core/arena/arena.h"
 #include "core/arena/bitmap.h"
+#include "core/base/settings.h"
 
-/* Between 50 and 100 ms after it was freed, memory that nobody took again goes back. Shorter costs
- * page faults where memory comes and goes: with 10 ms, Python programs took up to twice as many.
- * Longer costs peak memory: with 200 ms, programs with many large blocks took 10 to 15 % more. */
-#define FE_PURGE_DELAY_MS 50
+/* With the default delay of 50 ms: between 50 and 100 ms after it was freed, memory that nobody
+ * took again goes back. Shorter costs page faults where memory comes and goes: with 10 ms, Python
+ * programs took up to twice as many. Longer costs peak memory: with 200 ms, programs with many
+ * large blocks took 10 to 15 % more. */
 
 /* Decommits each run of set bits; the caller owns these units. Returns those that went back. */
 static fe_units_t decommit_units(fe_arena_t *arena, unsigned slab, fe_units_t units) {
@@ -79,7 +80,7 @@ void fe_arenas_tick(fe_arenas_t *arenas) {
   if (atomic_load_explicit(&arenas->dirty_unit_count, memory_order_relaxed) <= 0) return;
   uint32_t now = fe_clock_ms();
   uint32_t last = atomic_load_explicit(&arenas->tick_ms, memory_order_relaxed);
-  if (now - last < FE_PURGE_DELAY_MS) return;
+  if (now - last < fe_setting(FE_SETTING_PURGE_DELAY_MS)) return;
   if (!atomic_compare_exchange_strong_explicit(&arenas->tick_ms, &last, now, memory_order_relaxed,
                                                memory_order_relaxed)) {
     return;

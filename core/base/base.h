@@ -17,8 +17,12 @@
  * system has one. */
 uint32_t fe_clock_ms(void);
 
-/* Writes "ferroc: " and the message and a newline to stderr, in one write, without allocating. */
+/* Says what the caller did wrong: writes "ferroc: " and the message and a newline to stderr, in one
+ * write, without allocating; or what the option on_error says. */
 void fe_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Writes a message in the same form, whatever on_error says. */
+void fe_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* The same, then ends the program with SIGABRT. */
 _Noreturn void fe_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));

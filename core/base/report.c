@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/base/base.h"
+#include "core/base/settings.h"
 
 uint32_t fe_clock_ms(void) {
   struct timespec now;
@@ -36,6 +37,16 @@ static void report(const char *format, va_list arguments) {
 }
 
 void fe_warn(const char *format, ...) {
+  size_t on_error = fe_setting(FE_SETTING_ON_ERROR);
+  if (on_error == FE_ON_ERROR_SILENT) return;
+  va_list arguments;
+  va_start(arguments, format);
+  report(format, arguments);
+  va_end(arguments);
+  if (on_error == FE_ON_ERROR_ABORT) abort();
+}
+
+void fe_note(const char *format, ...) {
   va_list arguments;
   va_start(arguments, format);
   report(format, arguments);

@@ -1,6 +1,8 @@
 /* Charging budgets and those above them; see budget.h. */
 #include "core/heap/budget.h"
 
+fe_budget_t fe_budget_process = {.limit = SIZE_MAX};
+
 static bool charge_one(fe_budget_t *budget, size_t bytes) {
   size_t limit = fe_budget_limit(budget);
   size_t charged = fe_budget_charged(budget);

@@ -20,6 +20,10 @@ typedef struct fe_budget {
   _Atomic(size_t) charged;  /* all */
 } fe_budget_t;
 
+/* The one above all: what the option memory_limit is about. Heaps without a parent stand under it.
+ */
+extern fe_budget_t fe_budget_process;
+
 /* Charges the budget and all above it, or none; whether it could. Any thread. */
 bool fe_budget_charge(fe_budget_t *budget, size_t bytes);
 

@@ -33,8 +33,8 @@ static void connect(fe_heap_t *heap, const fe_heap_plan_t *plan, const fe_contex
   heap->own_context = *own_context;
   heap->context = plan->context != NULL ? plan->context : &heap->own_context;
   if (plan->context != NULL) plan->context->heap_count++;
+  heap->budget.parent = plan->parent != NULL ? &plan->parent->budget : &fe_budget_process;
   if (plan->parent == NULL) return;
-  heap->budget.parent = &plan->parent->budget;
   atomic_fetch_add_explicit(&plan->parent->child_count, 1, memory_order_relaxed);
 }
 
@@ -133,8 +133,8 @@ static void give_list(fe_context_t *context, fe_shard_t *shard) {
 /* Takes the heap out of what it stands under and on. */
 static void disconnect(fe_heap_t *heap) {
   if (heap->context != &heap->own_context) heap->context->heap_count--;
-  if (heap->budget.parent == NULL) return;
   fe_budget_uncharge(heap->budget.parent, fe_budget_charged(&heap->budget));
+  if (heap->budget.parent == &fe_budget_process) return;
   fe_heap_t *parent = (fe_heap_t *)((char *)heap->budget.parent - offsetof(struct fe_heap, budget));
   atomic_fetch_sub_explicit(&parent->child_count, 1, memory_order_relaxed);
 }

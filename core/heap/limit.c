@@ -11,8 +11,17 @@
 #include "core/heap/heap.h"
 #include "core/slab/remote.h"
 
-/* The least that is charged at a time, if the budget allows for it. */
-#define FE_LEASE_STEP ((size_t)4096)
+/* What is charged at a time, if the budget allows for it: the more a heap has, the more, so that
+ * heaps of many threads seldom meet at the budget above them. */
+#define FE_LEASE_STEP_MIN ((size_t)4096)
+#define FE_LEASE_STEP_MAX ((size_t)65536)
+
+static size_t lease_step(const fe_heap_t *heap, size_t bytes) {
+  size_t step = heap->held_bytes / 16;
+  if (step < FE_LEASE_STEP_MIN) step = FE_LEASE_STEP_MIN;
+  if (step > FE_LEASE_STEP_MAX) step = FE_LEASE_STEP_MAX;
+  return step > bytes ? step : bytes;
+}
 
 static void hold_back(fe_shard_t *shard) {
   while (shard->free != NULL) {
@@ -75,8 +84,7 @@ static bool may_hand_out_when_tight(fe_heap_t *heap, size_t bytes) {
 static FE_COLD bool may_hand_out_after_lease(fe_heap_t *heap, size_t bytes) {
   if (heap->is_tight) {
     if (may_hand_out_when_tight(heap, bytes)) return true;
-  } else if (lease_more(heap, bytes > FE_LEASE_STEP ? bytes : FE_LEASE_STEP) ||
-             lease_more(heap, bytes)) {
+  } else if (lease_more(heap, lease_step(heap, bytes)) || lease_more(heap, bytes)) {
     return true;
   }
   tighten(heap);

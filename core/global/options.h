@@ -1,0 +1,14 @@
+/* What the files that set options share. */
+#ifndef FERROC_CORE_GLOBAL_OPTIONS_H
+#define FERROC_CORE_GLOBAL_OPTIONS_H
+
+#include "core/base/base.h"
+
+/* Sets an option from text; if that is not allowed, says so, and in which place (`where`) it was
+ * read. */
+bool fe_option_apply(const char *where, const char *name, const char *text);
+
+/* The names, one after the other; NULL behind the last. */
+const char *fe_option_name(unsigned index);
+
+#endif /* FERROC_CORE_GLOBAL_OPTIONS_H */
