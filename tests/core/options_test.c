@@ -1,6 +1,7 @@
 /* Options: set and read by name, set by the environment, and what is refused. The environment is
  * read when the library is loaded, so these tests start their own program once more with other
  * variables: it then prints what it finds. */
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -192,6 +193,53 @@ static void verbose_tells_the_options(void **state) {
   assert_prints(environment, "ferroc: option purge_delay_ms is 9\n");
 }
 
+/* Makes a copy of this program that runs with the rights of nobody; whether that may be done here.
+ */
+static bool make_set_uid_copy(const char *path) {
+  enum { NOBODY = 65534 };
+  FILE *from = fopen("/proc/self/exe", "rb");
+  FILE *to = fopen(path, "wb");
+  assert_true(from != NULL && to != NULL);
+  static char buffer[64 * 1024];
+  for (size_t count; (count = fread(buffer, 1, sizeof buffer, from)) > 0;) {
+    assert_int_equal(fwrite(buffer, 1, count, to), count);
+  }
+  fclose(from);
+  fclose(to);
+  return geteuid() == 0 && chown(path, NOBODY, NOBODY) == 0 && chmod(path, 04755) == 0;
+}
+
+typedef struct program {
+  const char *path;
+  char **environment;
+} program_t;
+
+static void run_program(void *argument) {
+  const program_t *program = argument;
+  char *arguments[] = {"options_test", PRINT_ARGUMENT, NULL};
+  execve(program->path, arguments, program->environment);
+}
+
+static void a_set_uid_program_looks_at_no_variable(void **state) {
+  (void)state;
+  const char *folder = getenv("TEST_TMPDIR");
+  char path[512];
+  snprintf(path, sizeof path, "%s/options_set_uid_%d", folder != NULL ? folder : "/tmp", getpid());
+  if (!make_set_uid_copy(path)) {
+    unlink(path);
+    printf("only root can make set-uid programs, and not in every sandbox\n");
+    skip();
+  }
+  char *environment[] = {"FERROC_HUGE_PAGES=always", "FERROC_VERBOSE=1", NULL};
+  program_t program = {path, environment};
+  child_result_t result;
+  run_in_child(&result, run_program, &program);
+  unlink(path);
+  assert_int_equal(result.status, 0);
+  assert_non_null(strstr(result.errors, "huge_pages=by_need\n"));
+  assert_null(strstr(result.errors, "ferroc:"));
+}
+
 int main(int argument_count, char **arguments) {
   if (argument_count > 1 && strcmp(arguments[1], PRINT_ARGUMENT) == 0) return print_options();
   const struct CMUnitTest tests[] = {
@@ -207,6 +255,7 @@ int main(int argument_count, char **arguments) {
       test_that(an_unknown_variable_gets_the_nearest_name),
       test_that(variables_of_tests_are_left_alone),
       test_that(verbose_tells_the_options),
+      test_that(a_set_uid_program_looks_at_no_variable),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
