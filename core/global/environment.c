@@ -1,4 +1,4 @@
-/* Options from the environment, read once when the library is loaded: FERROC_HUGE_PAGES=never and
+/* Options from the environment: FERROC_HUGE_PAGES=never and
  * so on. FERROC_TEST_ and what follows is for the project's own tests. Programs that run with more
  * rights than who started them (set-uid) look at none. */
 #include <stdlib.h>
@@ -42,7 +42,7 @@ static void tell_options(void) {
   }
 }
 
-__attribute__((constructor)) static void read_environment(void) {
+void fe_environment_read(void) {
   if (getauxval(AT_SECURE) != 0 || environ == NULL) return;
   for (char **entry = environ; *entry != NULL; entry++) apply(*entry);
   if (fe_setting(FE_SETTING_VERBOSE) != 0) tell_options();

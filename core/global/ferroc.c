@@ -5,7 +5,10 @@
 #include <string.h>
 
 #include "core/global/global.h"
+#include "core/global/options.h"
 #include "core/thread/registry.h"
+
+__attribute__((constructor)) static void start(void) { fe_environment_read(); }
 
 FE_COLD void *fe_global_alloc_slowly(size_t size) {
   fe_heap_t *heap = fe_registry_attach();

@@ -8,6 +8,9 @@
  * read. */
 bool fe_option_apply(const char *where, const char *name, const char *text);
 
+/* Sets what variables of the environment say. */
+void fe_environment_read(void);
+
 /* The names, one after the other; NULL behind the last. */
 const char *fe_option_name(unsigned index);
 

@@ -24,8 +24,13 @@ static fe_shard_t *nursery_shard(const fe_heap_t *heap) {
   return (fe_shard_t *)((char *)heap - FE_HEAP_OFFSET);
 }
 
-static void copy_name(fe_heap_t *heap, const char *name) {
-  if (name != NULL) memcpy(heap->name, name, strnlen(name, FE_NAME_MAX));
+static void add_annex(fe_heap_t *heap, const fe_heap_options_t *options) {
+  fe_heap_annex_t *annex = fe_heap_annex(heap);
+  *annex = (fe_heap_annex_t){.on_error = options->on_error, .user_data = options->user_data};
+  if (options->name != NULL) {
+    memcpy(annex->name, options->name, strnlen(options->name, FE_NAME_MAX));
+  }
+  heap->has_annex = true;
 }
 
 /* Puts the heap under its parent and on its context, where others count it. */
@@ -54,7 +59,7 @@ fe_heap_t *fe_heap_new(const fe_heap_plan_t *plan) {
   connect(heap, plan, &own_context);
   heap->shard_count = 1;
   heap->nursery.bump = (char *)fe_align_up((uintptr_t)(heap + 1), 16);
-  heap->nursery.end = run.start + FE_UNIT_SIZE;
+  heap->nursery.end = run.start + FE_NURSERY_END;
   fe_shard_init(&run, 0, &heap->inbox, FE_SHARD_NURSERY);
   return heap;
 }
@@ -78,14 +83,14 @@ fe_heap_t *fe_heap_create(const fe_heap_options_t *options) {
     errno = ENOMEM;
     return NULL;
   }
-  heap->on_error = options->on_error;
-  heap->user_data = options->user_data;
-  copy_name(heap, options->name);
+  if (options->on_error != NULL || options->name != NULL) add_annex(heap, options);
   fe_heap_set_limit(heap, options->memory_limit);
   return heap;
 }
 
-const char *fe_heap_name(const fe_heap_t *heap) { return heap->name; }
+const char *fe_heap_name(const fe_heap_t *heap) {
+  return heap->has_annex ? fe_heap_annex(heap)->name : "";
+}
 
 static bool is_held(const fe_heap_t *heap) {
   return atomic_load_explicit(&((fe_heap_t *)heap)->is_held, memory_order_relaxed) == 1;

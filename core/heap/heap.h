@@ -12,7 +12,8 @@
 
 /* The nursery serves blocks of up to 2 KiB, until it is used up or a class gets busy. */
 #define FE_NURSERY_CLASSES (FE_CLASS_COUNT < 48 ? FE_CLASS_COUNT : 48)
-#define FE_NURSERY_GRANULES (FE_UNIT_SIZE / 8)
+#define FE_NURSERY_END (FE_UNIT_SIZE - FE_UNIT_SIZE / 4) /* where it ends in its unit: 48 KiB */
+#define FE_NURSERY_GRANULES (FE_NURSERY_END / 8)
 #define FE_NURSERY_WORD_BITS (sizeof(uintptr_t) * 8)
 #define FE_NURSERY_WORDS (FE_NURSERY_GRANULES / FE_NURSERY_WORD_BITS)
 
@@ -23,7 +24,9 @@ typedef struct fe_nursery {
   char *bump; /* the first byte that was never handed out */
   char *end;
   size_t used_bytes;
-  fe_block_t *free[FE_NURSERY_CLASSES];
+  uint64_t has_free; /* a bit for each list that has a block */
+  /* The first free block of each list, counted in 8 bytes from the unit's start; 0: none. */
+  uint16_t free[FE_NURSERY_CLASSES];
   uint8_t alloc_count[FE_NURSERY_CLASSES]; /* stays at FE_NURSERY_BUSY_COUNT */
   /* A bit for each 8 bytes of the unit at which a block starts or, at `bump`, will start. Blocks
    * lie side by side, so that the distance to the next bit, or to the end, is a block's size.
@@ -66,16 +69,30 @@ struct fe_heap {
   unsigned colour;          /* of the next shard */
   fe_context_t *context;    /* constant */
   fe_context_t own_context; /* if it does not share one */
-  void (*on_error)(fe_heap_t *heap, fe_error_t error, size_t bytes, void *user_data); /* constant */
-  void *user_data;                                                                    /* constant */
-  char name[FE_NAME_MAX + 1];                                                         /* constant */
+  bool has_annex;           /* constant */
   fe_nursery_t nursery;
 };
 
+/* What few heaps have. It lies behind the nursery, so that other heaps touch no page for it. */
+typedef struct fe_heap_annex {
+  void (*on_error)(fe_heap_t *heap, fe_error_t error, size_t bytes, void *user_data);
+  void *user_data;
+  char name[FE_NAME_MAX + 1];
+} fe_heap_annex_t;
+
+static_assert(FE_NURSERY_END + sizeof(fe_heap_annex_t) <= FE_UNIT_SIZE, "an annex has room");
 static_assert(offsetof(struct fe_heap, inbox) == 0, "an inbox is its heap");
 
 /* What a thread without a heap has: no memory, so that every allocation takes the cold path. */
 extern fe_heap_t fe_heap_empty;
+
+static inline char *fe_heap_unit(const fe_heap_t *heap) {
+  return (char *)((uintptr_t)heap & ~(uintptr_t)(FE_UNIT_SIZE - 1));
+}
+
+static inline fe_heap_annex_t *fe_heap_annex(const fe_heap_t *heap) {
+  return (fe_heap_annex_t *)(fe_heap_unit(heap) + FE_NURSERY_END);
+}
 
 static inline fe_heap_t *fe_heap_of(const fe_shard_t *shard) { return (fe_heap_t *)shard->inbox; }
 
@@ -158,7 +175,7 @@ bool fe_heap_take_remote(fe_heap_t *heap, fe_shard_t *shard);
 
 /* -- nursery.c, large.c -- */
 
-void *fe_nursery_alloc(fe_heap_t *heap, unsigned class_index);
+void *fe_nursery_alloc(fe_heap_t *heap, unsigned class_index, size_t size);
 void fe_nursery_free(fe_heap_t *heap, void *ptr);
 size_t fe_nursery_block_size(const fe_heap_t *heap, const void *ptr);
 

@@ -62,7 +62,9 @@ static void *pop_counted(fe_shard_t *shard, bool is_unchecked) {
 static void *report_failure(fe_heap_t *heap, size_t bytes) {
   fe_error_t error = heap->has_met_limit ? FE_ERROR_LIMIT : FE_ERROR_NO_MEMORY;
   heap->has_met_limit = false;
-  if (heap->on_error != NULL) heap->on_error(heap, error, bytes, heap->user_data);
+  if (!heap->has_annex) return NULL;
+  const fe_heap_annex_t *annex = fe_heap_annex(heap);
+  if (annex->on_error != NULL) annex->on_error(heap, error, bytes, annex->user_data);
   return NULL;
 }
 
@@ -72,7 +74,7 @@ static void *alloc_slowly(fe_heap_t *heap, size_t size, bool is_unchecked) {
   unsigned class_index = fe_class_of(size, heap->granule);
   fe_shard_t *shard = refill_current(heap, class_index);
   if (shard == &fe_shard_empty) {
-    void *block = fe_nursery_alloc(heap, class_index);
+    void *block = fe_nursery_alloc(heap, class_index, size);
     if (block != NULL) return block;
     if (heap->current[class_index] == &fe_shard_empty) shard = add_shard(heap, class_index);
   }

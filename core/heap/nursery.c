@@ -1,5 +1,6 @@
-/* The nursery: blocks of all small classes side by side in the heap's first unit, so that a heap
- * with few blocks touches few pages. Freed blocks wait in a list for each class. */
+/* The nursery: blocks of all small sizes side by side in the heap's first unit, so that a heap with
+ * few blocks touches few pages. A block takes its size rounded up to the granule, no more. Freed
+ * blocks wait in lists by class, from which smaller ones are cut before new memory is touched. */
 #include "core/heap/heap.h"
 
 static size_t granule_of(const void *ptr) { return ((uintptr_t)ptr & (FE_UNIT_SIZE - 1)) / 8; }
@@ -18,10 +19,55 @@ static void mark_start(fe_nursery_t *nursery, const char *place) {
   atomic_store_explicit(&nursery->starts[word], bits, memory_order_relaxed);
 }
 
+/* -- Lists of free blocks: each holds blocks of its class's size and more, below the next one's --
+ */
+
+static unsigned list_for(const fe_heap_t *heap, size_t size) {
+  unsigned class_index = fe_class_of(size, heap->granule);
+  return fe_class_size(class_index) > size ? class_index - 1 : class_index;
+}
+
+static fe_block_t *block_at(fe_heap_t *heap, uint16_t granule) {
+  return (fe_block_t *)(fe_heap_unit(heap) + granule * (size_t)8);
+}
+
+static void push(fe_heap_t *heap, void *ptr, size_t size) {
+  fe_nursery_t *nursery = &heap->nursery;
+  unsigned list = list_for(heap, size);
+  uint16_t first = nursery->free[list];
+  fe_block_t *block = ptr;
+  block->next = first == 0 ? NULL : block_at(heap, first);
+  nursery->free[list] = (uint16_t)granule_of(block);
+  nursery->has_free |= (uint64_t)1 << list;
+}
+
+static fe_block_t *pop(fe_heap_t *heap, unsigned list) {
+  fe_nursery_t *nursery = &heap->nursery;
+  fe_block_t *block = block_at(heap, nursery->free[list]);
+  nursery->free[list] = block->next == NULL ? 0 : (uint16_t)granule_of(block->next);
+  if (block->next == NULL) nursery->has_free &= ~((uint64_t)1 << list);
+  return block;
+}
+
+/* -- Blocks -- */
+
+/* A free block of at least `size` bytes, of the smallest class that has one, cut to size. */
+static void *reuse(fe_heap_t *heap, unsigned class_index, size_t size) {
+  uint64_t lists = heap->nursery.has_free & (UINT64_MAX << class_index);
+  if (lists == 0) return NULL;
+  fe_block_t *block = pop(heap, (unsigned)__builtin_ctzll(lists));
+  size_t left = fe_nursery_block_size(heap, block) - size;
+  if (left > 0) {
+    char *rest = (char *)block + size;
+    mark_start(&heap->nursery, rest);
+    push(heap, rest, left);
+  }
+  return block;
+}
+
 static void *carve(fe_heap_t *heap, size_t size) {
   fe_nursery_t *nursery = &heap->nursery;
   if ((size_t)(nursery->end - nursery->bump) < size) return NULL;
-  if (!fe_heap_may_hand_out(heap, size)) return NULL;
   char *block = nursery->bump;
   nursery->bump += size;
   heap->held_bytes += size;
@@ -30,22 +76,21 @@ static void *carve(fe_heap_t *heap, size_t size) {
   return block;
 }
 
-void *fe_nursery_alloc(fe_heap_t *heap, unsigned class_index) {
+void *fe_nursery_alloc(fe_heap_t *heap, unsigned class_index, size_t size) {
   fe_nursery_t *nursery = &heap->nursery;
   if (class_index >= FE_NURSERY_CLASSES) return NULL;
-  size_t size = fe_class_size(class_index);
-  fe_block_t *block = nursery->free[class_index];
-  if (block != NULL) {
-    if (heap->is_tight && !fe_heap_may_hand_out(heap, size)) return NULL;
-    nursery->free[class_index] = block->next;
-  } else {
-    if (nursery->alloc_count[class_index] == FE_NURSERY_BUSY_COUNT) return NULL;
+  size = size == 0 ? heap->granule : fe_align_up(size, heap->granule);
+  bool is_busy = nursery->alloc_count[class_index] == FE_NURSERY_BUSY_COUNT;
+  if (is_busy && nursery->free[class_index] == 0) return NULL;
+  /* What was carved already is charged for, unless the heap is tight. */
+  if (heap->is_tight && !fe_heap_may_hand_out(heap, size)) return NULL;
+  void *block = reuse(heap, class_index, size);
+  if (block == NULL) {
+    if (!heap->is_tight && !fe_heap_may_hand_out(heap, size)) return NULL;
     block = carve(heap, size);
-    if (block == NULL) return NULL;
   }
-  if (nursery->alloc_count[class_index] < FE_NURSERY_BUSY_COUNT) {
-    nursery->alloc_count[class_index]++;
-  }
+  if (block == NULL) return NULL;
+  if (!is_busy) nursery->alloc_count[class_index]++;
   nursery->used_bytes += size;
   return block;
 }
@@ -54,7 +99,7 @@ size_t fe_nursery_block_size(const fe_heap_t *heap, const void *ptr) {
   const fe_nursery_t *nursery = &heap->nursery;
   size_t start = granule_of(ptr);
   size_t word = (start + 1) / FE_NURSERY_WORD_BITS;
-  if (word == FE_NURSERY_WORDS) return 8; /* the last granule of the unit */
+  if (word == FE_NURSERY_WORDS) return 8; /* the last granule of all */
   uintptr_t bits = starts_at(nursery, word) & (UINTPTR_MAX << ((start + 1) % FE_NURSERY_WORD_BITS));
   while (bits == 0 && ++word < FE_NURSERY_WORDS) bits = starts_at(nursery, word);
   size_t end =
@@ -63,11 +108,7 @@ size_t fe_nursery_block_size(const fe_heap_t *heap, const void *ptr) {
 }
 
 void fe_nursery_free(fe_heap_t *heap, void *ptr) {
-  fe_nursery_t *nursery = &heap->nursery;
   size_t size = fe_nursery_block_size(heap, ptr);
-  unsigned class_index = fe_class_of(size, 8);
-  fe_block_t *block = ptr;
-  block->next = nursery->free[class_index];
-  nursery->free[class_index] = block;
-  nursery->used_bytes -= size;
+  heap->nursery.used_bytes -= size;
+  push(heap, ptr, size);
 }

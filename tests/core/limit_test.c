@@ -3,7 +3,7 @@
  */
 #include "tests/core/support.h"
 
-static const size_t sizes[] = {1, 24, 48, 100, 1000, 5000, 30000, 100000, 1000000, 5000000};
+static const size_t sizes[] = {1, 24, 48, 100, 1024, 5000, 30000, 100000, 1000000, 5000000};
 enum { SIZE_COUNT = sizeof(sizes) / sizeof(sizes[0]), MOST_BLOCKS = 20000 };
 
 static void *blocks[MOST_BLOCKS];
@@ -34,7 +34,7 @@ static size_t counted(fe_heap_t *heap, size_t size) {
 }
 
 /* As many blocks as the limit has room for, and no more; large ones may differ a little in what
- * they count. */
+ * they count, as would sizes between those of the classes. */
 static void what_fits_is_given(void **state) {
   (void)state;
   for (size_t granule = 8; granule <= 16; granule += 8) {
