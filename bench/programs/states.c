@@ -1,6 +1,7 @@
 /* states-default and states-ferroc: COUNT. Opens COUNT Lua states with the standard libraries, runs
  * a few lines in each, closes them all, and prints what a state took: resident memory, time to
- * open, time to close.
+ * open, time to close; and how much memory the process has once they are gone and it went on with
+ * light work for a moment, in percent of what it had when the first one had come and gone.
  *
  * states-default opens them with luaL_newstate on the process's malloc, which all of them share;
  * states-ferroc with fe_lua_newstate, a private heap for each.
@@ -66,6 +67,16 @@ static long ask_number(lua_State *L, long number) {
   return atol(lua_tostring(L, -1));
 }
 
+/* What a host does after a peak: waits for things to do, and does a little. */
+static void work_lightly(void) {
+  for (int i = 0; i < 20; i++) {
+    nanosleep(&(struct timespec){.tv_nsec = 10 * 1000 * 1000}, NULL);
+    lua_State *L = open_with_libraries();
+    ask_number(L, i);
+    close_state(L);
+  }
+}
+
 int main(int argc, char **argv) {
   long count = argc == 2 ? atol(argv[1]) : 0;
   if (count < 1) {
@@ -76,7 +87,9 @@ int main(int argc, char **argv) {
   for (long i = 0; i < count; i++) {
     states[i] = NULL; /* the table itself must be resident before memory is counted */
   }
-  double resident_before_kib = resident_kib(), start_us = now_us();
+  double resident_before_kib = resident_kib();
+  close_state(open_with_libraries());
+  double resident_warm_kib = resident_kib(), start_us = now_us();
   for (long i = 0; i < count; i++) {
     states[i] = open_with_libraries();
   }
@@ -90,11 +103,14 @@ int main(int argc, char **argv) {
     close_state(states[i]);
   }
   double closed_us = now_us();
+  work_lightly();
+  double resident_closed_kib = resident_kib();
   printf("checksum states %ld\n", sum);
   printf("figure resident_kib_per_state %.3f\n",
          (resident_opened_kib - resident_before_kib) / (double)count);
   printf("figure open_us_per_state %.3f\n", (opened_us - start_us) / (double)count);
   printf("figure close_us_per_state %.3f\n", (closed_us - close_start_us) / (double)count);
+  printf("figure resident_after_percent %.1f\n", resident_closed_kib / resident_warm_kib * 100);
   free(states);
   return 0;
 }

@@ -48,6 +48,7 @@ STATE_METRICS = (
     Metric("resident_kib_per_state", "resident memory for each state", "KiB"),
     Metric("open_us_per_state", "time to open a state with its libraries", "us"),
     Metric("close_us_per_state", "time to close a state", "us"),
+    Metric("resident_after_percent", "resident memory after closing, of that after the first state", "%"),
 )
 
 NAMES = ("lua", "python", "core", "states", "python-mixed")
