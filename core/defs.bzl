@@ -7,6 +7,9 @@ _FLAGS = [
     "-fvisibility=hidden",
     "-fno-semantic-interposition",
     "-fno-plt",
+
+    # An exception of C++ passes through fe_new.
+    "-fasynchronous-unwind-tables",
 ]
 
 # A register for each hot path. The debug build keeps it for profilers and sanitizers.
@@ -24,7 +27,7 @@ _TLS_LOADED_LATER = ["-ftls-model=global-dynamic"]
 _TLS_DESCRIPTORS = ["-mtls-dialect=gnu2"]
 
 def fe_floor(name, visibility, floors_below = [], srcs = None, **kwargs):
-    """A floor of the core: all .c files of its folder, and its .h files for those above.
+    """A floor of the core: all .c and .cc files of its folder, and its .h files for those above.
 
     Makes two libraries: `name`, and `name`_dlopen for shared libraries that a running program loads.
 
@@ -32,7 +35,7 @@ def fe_floor(name, visibility, floors_below = [], srcs = None, **kwargs):
       name: the floor's name, its folder's too.
       visibility: the floors above, and whoever else may include its headers.
       floors_below: names of the floors whose headers this one includes.
-      srcs: instead of all .c files of the folder.
+      srcs: instead of all .c and .cc files of the folder.
       **kwargs: of cc_library.
     """
     for suffix, tls_flags in [
@@ -44,7 +47,7 @@ def fe_floor(name, visibility, floors_below = [], srcs = None, **kwargs):
     ]:
         cc_library(
             name = name + suffix,
-            srcs = srcs or native.glob(["*.c"], allow_empty = True),
+            srcs = srcs or native.glob(["*.c", "*.cc"], allow_empty = True),
             hdrs = native.glob(["*.h"], allow_empty = True),
             copts = _FLAGS + tls_flags + select({
                 "//core:release": _RELEASE_FLAGS,

@@ -39,20 +39,71 @@ FE_API void *fe_calloc(size_t count, size_t size);
  * size 0: like glibc, frees ptr and returns NULL. */
 FE_API void *fe_realloc(void *ptr, size_t size);
 
-/* ptr NULL: nothing happens. A debug build ends the program with a message when ptr is no
- * block of ferroc's. */
+/* fe_realloc to count * size bytes. When that overflows: NULL and ENOMEM, and the old block stays.
+ */
+FE_API void *fe_reallocarray(void *ptr, size_t count, size_t size);
+
+/* The same for a block that came from fe_calloc or fe_recalloc (or NULL): all bytes behind the old
+ * array are zero. The program must not have written behind it, even if fe_malloc_size says that
+ * there is room. */
+FE_API void *fe_recalloc(void *ptr, size_t count, size_t size);
+
+/* ptr NULL: nothing happens. errno is left alone. A debug build ends the program with a message
+ * when ptr is no block of ferroc's. */
 FE_API void fe_free(void *ptr);
+
+/* fe_free by a caller who knows what the block was allocated with: C23's free_sized and
+ * free_aligned_sized. A debug build ends the program with a message when the block does not have
+ * that many bytes, or does not lie on that alignment. */
+FE_API void fe_free_sized(void *ptr, size_t size);
+FE_API void fe_free_aligned(void *ptr, size_t alignment);
+FE_API void fe_free_aligned_sized(void *ptr, size_t alignment, size_t size);
 
 /* alignment: a power of two, else NULL and errno EINVAL. size need not be a multiple of it. */
 FE_API void *fe_aligned_alloc(size_t alignment, size_t size);
+
+/* The older name of fe_aligned_alloc. */
+FE_API void *fe_memalign(size_t alignment, size_t size);
 
 /* alignment: a power of two and a multiple of sizeof(void *), else EINVAL is returned. ENOMEM is
  * returned when there is no memory. *out is written on success only; errno is left alone. */
 FE_API int fe_posix_memalign(void **out, size_t alignment, size_t size);
 
+/* Aligned to a page of the system; fe_pvalloc also rounds the size up to whole pages. */
+FE_API void *fe_valloc(size_t size);
+FE_API void *fe_pvalloc(size_t size);
+
 /* The bytes that the block can hold, at least what was asked for. NULL: 0. Only the block's
  * present owner may ask, as for a free. */
 FE_API size_t fe_malloc_size(const void *ptr);
+
+/* The size to ask for instead of `size`: all that a block for `size` bytes has room for in any
+ * case, so asking for it takes no more memory. A size that no block can have comes back as it is.
+ */
+FE_API size_t fe_good_size(size_t size);
+
+/* Copies of strings, as POSIX's strdup and strndup; fe_strndup reads and copies at most length_max
+ * bytes, and always ends the copy with a zero. NULL and ENOMEM when there is no memory. */
+FE_API char *fe_strdup(const char *text);
+FE_API char *fe_strndup(const char *text, size_t length_max);
+
+/* The absolute path without links, as POSIX's realpath: in `resolved`, which has room for PATH_MAX
+ * bytes, or when that is NULL in a block of any length. NULL and errno when there is no such path.
+ */
+FE_API char *fe_realpath(const char *path, char *resolved);
+
+/* As C++'s operator new in its four forms. When there is no memory they call the program's
+ * new-handler and try again, until there is no handler: then fe_new and fe_new_aligned throw
+ * std::bad_alloc, and the other two return NULL, as they do when the handler throws. An alignment
+ * that is not a power of two fails at once. The blocks are given back by fe_free.
+ *
+ * The library does not bring the C++ library into a program. In one without it there is nobody to
+ * throw: fe_new ends the program with a message. A program that links the C++ library statically
+ * needs -Wl,-u,_ZSt17__throw_bad_allocv. */
+FE_API void *fe_new(size_t size);
+FE_API void *fe_new_nothrow(size_t size);
+FE_API void *fe_new_aligned(size_t size, size_t alignment);
+FE_API void *fe_new_aligned_nothrow(size_t size, size_t alignment);
 
 /* Takes in the blocks that other threads freed in the calling thread's heap. force: does so for the
  * heaps of threads that ended, too, and returns all memory without blocks to the system, whoever
@@ -128,14 +179,22 @@ FE_API bool fe_heap_take_over(fe_heap_t *heap);
 /* The name given at creation; "" if none. Any thread. */
 FE_API const char *fe_heap_name(const fe_heap_t *heap);
 
-/* As fe_malloc, fe_calloc, fe_realloc, fe_free and fe_aligned_alloc, in this heap. A block handed
- * to realloc or free need not be of this heap: it is given back to the one it came from, and the
- * new one is this heap's. */
+/* As the functions of the same names above, in this heap. A block handed to realloc or free need
+ * not be of this heap: it is given back to the one it came from, and the new one is this heap's.
+ * What is missing here has no need of a heap: frees with sizes, and page alignment. operator new on
+ * a heap is in ferroc.hpp, for C++. */
 FE_API void *fe_heap_alloc(fe_heap_t *heap, size_t size);
 FE_API void *fe_heap_calloc(fe_heap_t *heap, size_t count, size_t size);
 FE_API void *fe_heap_realloc(fe_heap_t *heap, void *ptr, size_t size);
+FE_API void *fe_heap_reallocarray(fe_heap_t *heap, void *ptr, size_t count, size_t size);
+FE_API void *fe_heap_recalloc(fe_heap_t *heap, void *ptr, size_t count, size_t size);
 FE_API void fe_heap_free(fe_heap_t *heap, void *ptr);
 FE_API void *fe_heap_aligned_alloc(fe_heap_t *heap, size_t alignment, size_t size);
+FE_API int fe_heap_posix_memalign(fe_heap_t *heap, void **out, size_t alignment, size_t size);
+FE_API size_t fe_heap_good_size(const fe_heap_t *heap, size_t size);
+FE_API char *fe_heap_strdup(fe_heap_t *heap, const char *text);
+FE_API char *fe_heap_strndup(fe_heap_t *heap, const char *text, size_t length_max);
+FE_API char *fe_heap_realpath(fe_heap_t *heap, const char *path, char *resolved);
 
 /* Allocates (ptr NULL), frees (new_size 0, returns NULL) or resizes, in the shape of Lua's
  * lua_Alloc. old_size: what was asked for last, at least 1; ignored when ptr is NULL. A resize to a

@@ -62,21 +62,6 @@ void *fe_realloc(void *ptr, size_t size) {
   return heap == NULL ? NULL : fe_heap_realloc(heap, ptr, size);
 }
 
-void *fe_aligned_alloc(size_t alignment, size_t size) {
-  fe_heap_t *heap = fe_thread_heap();
-  return heap == NULL ? NULL : fe_heap_aligned_alloc(heap, alignment, size);
-}
-
-int fe_posix_memalign(void **out, size_t alignment, size_t size) {
-  if (!fe_is_power_of_two(alignment) || alignment % sizeof(void *) != 0) return EINVAL;
-  int saved_errno = errno;
-  void *block = fe_aligned_alloc(alignment, size);
-  errno = saved_errno;
-  if (block == NULL) return ENOMEM;
-  *out = block;
-  return 0;
-}
-
 size_t fe_malloc_size(const void *ptr) {
   if (ptr == NULL) return 0;
   fe_global_check(ptr, "fe_malloc_size");

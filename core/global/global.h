@@ -1,4 +1,4 @@
-/* What the two files of this floor share. */
+/* What the files of this floor and the ones above share. */
 #ifndef FERROC_CORE_GLOBAL_GLOBAL_H
 #define FERROC_CORE_GLOBAL_GLOBAL_H
 

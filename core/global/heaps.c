@@ -26,7 +26,8 @@ void *fe_heap_calloc(fe_heap_t *heap, size_t count, size_t size) {
   void *block = fe_heap_alloc(heap, bytes);
   if (block == NULL) return NULL;
   bool is_zero = bytes > FE_MEDIUM_MAX && fe_shard_of(block)->is_zero;
-  return is_zero ? block : memset(block, 0, bytes);
+  /* All of the block, so that fe_heap_recalloc need not know what was asked for. */
+  return is_zero ? block : memset(block, 0, fe_block_usable_size(block));
 }
 
 void fe_heap_free(fe_heap_t *heap, void *ptr) {
@@ -34,16 +35,6 @@ void fe_heap_free(fe_heap_t *heap, void *ptr) {
   fe_global_check(ptr, "fe_heap_free");
   if (FE_LIKELY(fe_heap_free_quickly(heap, ptr))) return;
   fe_global_free_slowly(heap, ptr);
-}
-
-void *fe_heap_aligned_alloc(fe_heap_t *heap, size_t alignment, size_t size) {
-  if (!fe_is_power_of_two(alignment)) {
-    errno = EINVAL;
-    return NULL;
-  }
-  void *block = fe_heap_alloc_aligned(heap, size, alignment);
-  if (block == NULL) errno = ENOMEM;
-  return block;
 }
 
 /* Whether the block can stay where it is when its size changes. One of another heap moves to this
