@@ -77,9 +77,9 @@ FE_API void *fe_pvalloc(size_t size);
  * present owner may ask, as for a free. */
 FE_API size_t fe_malloc_size(const void *ptr);
 
-/* The size to ask for instead of `size`: all that a block for `size` bytes has room for in any
- * case, so asking for it takes no more memory. A size that no block can have comes back as it is.
- */
+/* The size to ask for instead of `size`: all that a block for `size` bytes has room for in a heap
+ * that has grown past its first blocks, so asking for it takes no more memory there. A size that no
+ * block can have comes back as it is. */
 FE_API size_t fe_good_size(size_t size);
 
 /* Copies of strings, as POSIX's strdup and strndup; fe_strndup reads and copies at most length_max

@@ -95,17 +95,26 @@ static size_t cost(fe_heap_t *heap, size_t size) {
   return used_bytes;
 }
 
+/* Uses up the memory in which a small heap lets blocks of all sizes lie side by side. */
+static void grow_up(fe_heap_t *heap) {
+  for (int i = 0; i < 60; i++) assert_non_null(fe_heap_alloc(heap, 1 * KIB));
+  for (int i = 0; i < 300; i++) assert_non_null(fe_heap_alloc(heap, 8));
+}
+
 static void the_good_size_costs_no_more(void **state) {
   (void)state;
   for (size_t granule = 8; granule <= 16; granule += 8) {
     fe_heap_options_t options = {.granule = granule};
     fe_heap_t *heap = fe_heap_create(&options);
     assert_non_null(heap);
+    grow_up(heap);
+    size_t before = fe_heap_used_bytes(heap);
     for (size_t size = 0; size < 30000; size += 1 + size / 300) {
       size_t good = fe_heap_good_size(heap, size);
       assert_int_equal(cost(heap, size), cost(heap, good));
       assert_true(cost(heap, good + 1) > cost(heap, good));
     }
+    assert_int_equal(fe_heap_used_bytes(heap), before);
     fe_heap_destroy(heap);
   }
 }
