@@ -152,6 +152,7 @@ static void give_everything(fe_heap_t *heap) {
     }
     give_list(&context, heap->full);
   }
+  give_list(&context, heap->mixed.first);
   give_list(&context, heap->large);
   give_list(&context, nursery_shard(heap));
 }
@@ -195,6 +196,9 @@ size_t fe_heap_count_small_bytes(fe_heap_t *heap) {
   for (const fe_shard_t *shard = heap->full; shard != NULL; shard = shard->next) {
     bytes += (size_t)shard->used * shard->block_size;
   }
+  for (const fe_shard_t *shard = heap->mixed.first; shard != NULL; shard = shard->next) {
+    bytes += fe_mixed_used_bytes(shard);
+  }
   return bytes;
 }
 
@@ -220,5 +224,6 @@ static void collect_class(fe_heap_t *heap, unsigned class_index) {
 void fe_heap_collect(fe_heap_t *heap, bool force) {
   fe_heap_drain(heap);
   for (unsigned i = 0; i < FE_CLASS_COUNT; i++) collect_class(heap, i);
+  fe_mixed_collect(heap);
   if (force) fe_arenas_purge(heap->context->arenas);
 }

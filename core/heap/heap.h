@@ -7,6 +7,7 @@
 #include "core/ferroc.h"
 #include "core/heap/budget.h"
 #include "core/heap/context.h"
+#include "core/heap/mixed.h"
 #include "core/heap/size_class.h"
 #include "core/slab/shard.h"
 
@@ -57,8 +58,9 @@ struct fe_heap {
   fe_shard_t *current[FE_CLASS_COUNT];
   fe_shard_t *full;   /* shards without a free block */
   fe_shard_t *large;  /* large and huge blocks, unless the heap is permanent */
+  fe_mixed_list_t mixed;
   size_t granule;     /* constant */
-  size_t held_bytes;  /* in blocks of shards and of the nursery, live and free ones */
+  size_t held_bytes;  /* in blocks, live and free ones, without large blocks */
   size_t lease_bytes; /* charged for them; see limit.c */
   size_t shard_count;
   bool is_tight;            /* see limit.c */

@@ -75,6 +75,7 @@ static void *alloc_slowly(fe_heap_t *heap, size_t size, bool is_unchecked) {
   fe_shard_t *shard = refill_current(heap, class_index);
   if (shard == &fe_shard_empty) {
     void *block = fe_nursery_alloc(heap, class_index, size);
+    if (block == NULL) block = fe_mixed_alloc(heap, class_index);
     if (block != NULL) return block;
     if (heap->current[class_index] == &fe_shard_empty) shard = add_shard(heap, class_index);
   }

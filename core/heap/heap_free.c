@@ -22,6 +22,10 @@ FE_COLD void fe_heap_free_slowly(fe_heap_t *heap, fe_shard_t *shard, void *ptr) 
     fe_nursery_free(heap, ptr);
     return;
   }
+  if (shard->kind == FE_SHARD_MIXED) {
+    fe_mixed_free(heap, shard, ptr);
+    return;
+  }
   fe_block_t *block = fe_shard_has_interior(shard) ? fe_shard_block_start(shard, ptr) : ptr;
   fe_shard_push(shard, block);
   shard->used--;
@@ -65,7 +69,11 @@ static void wake(fe_heap_t *heap, fe_shard_t *shard) {
   }
   while (block != NULL) {
     fe_block_t *next = block->next;
-    fe_nursery_free(heap, block);
+    if (shard->kind == FE_SHARD_MIXED) {
+      fe_mixed_free(heap, shard, block);
+    } else {
+      fe_nursery_free(heap, block);
+    }
     block = next;
   }
 }

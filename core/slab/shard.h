@@ -30,6 +30,7 @@ typedef enum fe_shard_kind {
   FE_SHARD_BLOCKS,  /* blocks of one class in one unit */
   FE_SHARD_LARGE,   /* one block, in a run of units, in slabs, or in a chunk of its own */
   FE_SHARD_NURSERY, /* the first unit of a heap, with blocks of many classes */
+  FE_SHARD_MIXED,   /* blocks of several larger classes in one unit */
 } fe_shard_kind_t;
 
 struct fe_shard {
