@@ -207,23 +207,29 @@ size_t fe_heap_used_bytes(fe_heap_t *heap) {
   return small_bytes + atomic_load_explicit(&heap->large_bytes, memory_order_relaxed);
 }
 
-/* Takes in blocks that others freed in the shards of one class, and gives up those that are empty.
- */
-static void collect_class(fe_heap_t *heap, unsigned class_index) {
+/* Takes in blocks that others freed in the shards of one class, and gives up those that are empty,
+ * the current one too if that is wished. */
+static void collect_class(fe_heap_t *heap, unsigned class_index, bool with_current) {
   fe_shard_t *shard = heap->current[class_index];
   if (shard == EMPTY) return;
   for (fe_shard_t *next; shard != NULL; shard = next) {
     next = shard->next;
     fe_heap_take_remote(heap, shard);
-    if (live_count(shard, shard == heap->current[class_index]) == 0) {
+    bool is_current = shard == heap->current[class_index];
+    if (live_count(shard, is_current) == 0 && (with_current || !is_current)) {
       fe_heap_give_up_shard(heap, shard);
     }
   }
 }
 
+void fe_heap_rest(fe_heap_t *heap) {
+  fe_heap_drain(heap);
+  for (unsigned i = 0; i < FE_CLASS_COUNT; i++) collect_class(heap, i, false);
+}
+
 void fe_heap_collect(fe_heap_t *heap, bool force) {
   fe_heap_drain(heap);
-  for (unsigned i = 0; i < FE_CLASS_COUNT; i++) collect_class(heap, i);
+  for (unsigned i = 0; i < FE_CLASS_COUNT; i++) collect_class(heap, i, true);
   fe_mixed_collect(heap);
   if (force) fe_arenas_purge(heap->context->arenas);
 }

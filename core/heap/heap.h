@@ -113,6 +113,10 @@ bool fe_heap_claim(fe_heap_t *heap);
 /* A heap that the caller holds. NULL: no memory. */
 fe_heap_t *fe_heap_new(const fe_heap_plan_t *plan);
 
+/* Takes in what others freed, and gives empty shards up, but for the current one of each class: a
+ * heap that is used again soon goes on with the memory that it had. */
+void fe_heap_rest(fe_heap_t *heap);
+
 /* -- Cold paths -- */
 
 /* Allocates when the short way did not do: any size, any heap but fe_heap_empty. NULL: no memory;

@@ -57,7 +57,7 @@ static fe_heap_t *make_heap(void) {
 static void detach(void *slot) {
   fe_heap_t *heap = slot;
   fe_registry_slot = &fe_heap_empty;
-  fe_heap_collect(heap, false);
+  fe_heap_rest(heap);
   unclaim(heap);
 }
 
