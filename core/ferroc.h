@@ -283,12 +283,17 @@ struct fe_base {
   /* Takes the memory behind whole pages back and keeps the addresses; the contents are lost.
    * Returns false when it did not. NULL: memory stays. */
   bool (*decommit)(const fe_base_t *base, void *start, size_t size);
+  /* Makes a whole chunk of `size` bytes larger: where it is, or by moving its pages to another
+   * place with the same alignment. The place where it is now; NULL, and the chunk is as it was,
+   * when it cannot be done. NULL: large blocks that grow are copied. */
+  void *(*grow)(const fe_base_t *base, void *chunk, size_t size, size_t new_size, size_t alignment);
   /* Asks that whole pages never be (false) or if possible be (true) huge ones. NULL: it is all the
    * same. */
   void (*advise_huge)(const fe_base_t *base, void *start, size_t size, bool is_wanted);
   /* New chunks, and what was decommitted, hold zeros. */
   bool is_zeroed;
-  /* A power of two: what commit and decommit can deal with. */
+  /* A power of two, not above 4 MiB: commit and decommit are called for whole pages of this size.
+   */
   size_t page_size;
   /* For the functions of a base made by the program; ferroc does not look at it. */
   void *user_data;

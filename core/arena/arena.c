@@ -2,6 +2,7 @@
 #include "core/arena/arena.h"
 
 #include "core/arena/bitmap.h"
+#include "core/base/settings.h"
 
 /* Blocks of more slabs than this get a chunk of their own, returned when they are freed. */
 #define FE_ARENA_RUN_SLABS_MAX (((size_t)128 << 20) >> FE_SLAB_SHIFT)
@@ -139,6 +140,17 @@ static bool mark_slabs_taken(fe_arena_t *arena, size_t first, size_t count, bool
   return true;
 }
 
+/* Whether all slabs that are taken shall have huge pages, whatever for. */
+static bool wants_only_huge(void) {
+  return fe_setting(FE_SETTING_HUGE_PAGES) == FE_HUGE_PAGES_ALWAYS;
+}
+
+static void set_slabs_huge(fe_arena_t *arena, size_t first, size_t count) {
+  for (size_t i = first; i < first + count; i++) {
+    if (!is_huge(&arena->slab[i])) set_huge(arena, (unsigned)i, true);
+  }
+}
+
 static bool take_slabs_in_arena(fe_arena_t *arena, size_t count, fe_run_t *run) {
   size_t first = 0;
   for (size_t slab = 0; slab < arena->slab_count; slab++) {
@@ -154,6 +166,7 @@ static bool take_slabs_in_arena(fe_arena_t *arena, size_t count, fe_run_t *run) 
     *run = (fe_run_t){.arena = arena,
                       .start = fe_unit_address(arena, first, 0),
                       .unit_count = count * FE_UNITS_PER_SLAB};
+    if (wants_only_huge()) set_slabs_huge(arena, first, count);
     return mark_slabs_taken(arena, first, count, &run->is_zero);
   }
   return false;
@@ -176,6 +189,7 @@ static bool take_chunk(fe_arenas_t *arenas, size_t slab_count, fe_run_t *run) {
     if (base->release != NULL) base->release(base, chunk, size);
     return false;
   }
+  if (wants_only_huge() && base->advise_huge != NULL) base->advise_huge(base, chunk, size, true);
   *run = (fe_run_t){.arena = NULL,
                     .start = chunk,
                     .unit_count = slab_count * FE_UNITS_PER_SLAB,
@@ -188,9 +202,11 @@ static bool take_run_in_slab(fe_arenas_t *arenas, fe_arena_hint_t *hint, size_t 
   /* Large blocks stay out of slabs with huge pages as long as there are others: their memory should
    * go back when they do. */
   bool is_single = unit_count == 1;
+  size_t setting = fe_setting(FE_SETTING_HUGE_PAGES);
+  bool is_needed = setting == FE_HUGE_PAGES_BY_NEED && is_single && hint->wants_huge;
   wish_t wish = {.count = (unsigned)unit_count,
-                 .wants_huge = is_single && hint->wants_huge,
-                 .spares_huge = !is_single};
+                 .wants_huge = is_needed || wants_only_huge(),
+                 .spares_huge = setting == FE_HUGE_PAGES_BY_NEED && !is_single};
   while (!take_units(arenas, hint, wish, run)) {
     if (fe_arenas_add_chunk(arenas, 0)) continue;
     wish.spares_huge = false;
@@ -217,8 +233,40 @@ bool fe_arenas_take(fe_arenas_t *arenas, fe_arena_hint_t *hint, size_t unit_coun
   return unit_count <= FE_UNITS_PER_SLAB && take_anywhere(arenas, hint, &wish, run);
 }
 
+bool fe_arenas_take_to_grow(fe_arenas_t *arenas, size_t unit_count, fe_run_t *run) {
+  size_t slab_count = (unit_count + FE_UNITS_PER_SLAB - 1) / FE_UNITS_PER_SLAB;
+  if (arenas->base->grow != NULL && take_chunk(arenas, slab_count, run)) return true;
+  return take_whole_slabs(arenas, slab_count, run);
+}
+
+bool fe_arenas_grow(fe_arenas_t *arenas, fe_run_t *run, size_t unit_count) {
+  const fe_base_t *base = arenas->base;
+  if (run->arena != NULL || base->grow == NULL) return false;
+  size_t size = run->unit_count * FE_UNIT_SIZE;
+  size_t new_size = fe_align_up(unit_count * FE_UNIT_SIZE, FE_SLAB_SIZE);
+  /* From the moment on at which the chunk has moved, its old place may be somebody else's. */
+  fe_ownership_clear(run->start, size);
+  char *place = base->grow(base, run->start, size, new_size, FE_SLAB_SIZE);
+  if (place != NULL) {
+    run->start = place;
+    run->unit_count = new_size >> FE_SHARD_SHIFT;
+  }
+  fe_ownership_set(run->start, run->unit_count * FE_UNIT_SIZE);
+  return place != NULL;
+}
+
+static bool extend_slabs(fe_arena_t *arena, size_t first, size_t more) {
+  bool is_zero;
+  if (first + more > arena->slab_count || !take_slabs_at(arena, first, more)) return false;
+  return mark_slabs_taken(arena, first, more, &is_zero);
+}
+
 bool fe_arenas_extend(fe_arena_t *arena, char *start, size_t unit_count, size_t more) {
   size_t offset = (size_t)(start - arena->start);
+  if ((offset & (FE_SLAB_SIZE - 1)) == 0 && unit_count % FE_UNITS_PER_SLAB == 0) {
+    size_t first = (offset >> FE_SLAB_SHIFT) + unit_count / FE_UNITS_PER_SLAB;
+    return extend_slabs(arena, first, more / FE_UNITS_PER_SLAB);
+  }
   unsigned slab = (unsigned)(offset >> FE_SLAB_SHIFT);
   size_t unit = (offset & (FE_SLAB_SIZE - 1)) >> FE_SHARD_SHIFT;
   if (unit_count + more > FE_LARGE_UNITS_MAX || unit + unit_count + more > FE_UNITS_PER_SLAB) {

@@ -73,9 +73,16 @@ extern fe_arenas_t fe_arenas_default;
  * there is no memory. The hint is used and updated. Any thread. */
 bool fe_arenas_take(fe_arenas_t *arenas, fe_arena_hint_t *hint, size_t unit_count, fe_run_t *run);
 
-/* Takes the `more` units right behind a run of units of one slab, if they are free; whether the run
- * has grown. */
+/* Takes the `more` units right behind a run of units, if they are free: units of the same slab, or
+ * whole slabs behind whole slabs. Whether the run has grown. */
 bool fe_arenas_extend(fe_arena_t *arena, char *start, size_t unit_count, size_t more);
+
+/* Takes whole slabs for a block that is likely to grow: if it can be, in a chunk of its own. */
+bool fe_arenas_take_to_grow(fe_arenas_t *arenas, size_t unit_count, fe_run_t *run);
+
+/* Makes a run that is a chunk of its own larger, with what it holds, here or elsewhere; whether it
+ * did, else the run is as it was. */
+bool fe_arenas_grow(fe_arenas_t *arenas, fe_run_t *run, size_t unit_count);
 
 /* Gives back what fe_arenas_take gave. Any thread. */
 void fe_arenas_give(fe_arenas_t *arenas, const fe_run_t *run);
@@ -84,8 +91,9 @@ void fe_arenas_give(fe_arenas_t *arenas, const fe_run_t *run);
  * since the tick before. Cheap when there is nothing to do. Any thread. */
 void fe_arenas_tick(fe_arenas_t *arenas);
 
-/* Returns the memory of all free units to the system now. Any thread. */
-void fe_arenas_purge(fe_arenas_t *arenas);
+/* Returns the memory of all free units to the system now, and how many bytes that were. Any thread.
+ */
+size_t fe_arenas_purge(fe_arenas_t *arenas);
 
 /* -- between the files of this floor -- */
 

@@ -112,6 +112,12 @@ bool fe_arenas_add_chunk(fe_arenas_t *arenas, size_t slab_min) {
   site_t site;
   if (!allocate_site(arenas->base, least, wish, 0, &site)) return false;
   if (is_first) fe_ownership_stay_small(arenas->base);
+  /* Where huge pages are the rule, small heaps would have them, too. */
+  const fe_base_t *base = arenas->base;
+  bool may_be_huge = fe_setting(FE_SETTING_HUGE_PAGES) == FE_HUGE_PAGES_ALWAYS;
+  if (base->advise_huge != NULL && !may_be_huge) {
+    base->advise_huge(base, site.start, site.unit_count * FE_UNIT_SIZE, false);
+  }
   make_arena(arenas, &site, 0);
   if (fe_setting(FE_SETTING_VERBOSE) != 0) {
     fe_note("a chunk of %zu MiB at %p", site.unit_count * FE_UNIT_SIZE >> 20, (void *)site.start);

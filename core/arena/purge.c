@@ -36,7 +36,8 @@ static unsigned units_per(size_t bytes) {
   return bytes <= FE_UNIT_SIZE ? 1 : (unsigned)(bytes >> FE_SHARD_SHIFT);
 }
 
-static void purge_slab(fe_arena_t *arena, unsigned index, bool aged_only) {
+/* Returns how many units went back. */
+static size_t purge_slab(fe_arena_t *arena, unsigned index, bool aged_only) {
   fe_slab_t *slab = &arena->slab[index];
   fe_units_t free = atomic_load_explicit(&slab->free, memory_order_relaxed);
   fe_units_t units = free & atomic_load_explicit(&slab->dirty, memory_order_relaxed);
@@ -48,13 +49,15 @@ static void purge_slab(fe_arena_t *arena, unsigned index, bool aged_only) {
     if (is_huge) page_size = FE_HUGE_PAGE_SIZE;
   }
   units = whole_groups(units, units_per(page_size));
-  if (units == 0 || !fe_bitmap_take(&slab->free, units)) return;
+  if (units == 0 || !fe_bitmap_take(&slab->free, units)) return 0;
   fe_units_t done = decommit_units(arena, index, units);
   fe_units_t before = atomic_fetch_and_explicit(&slab->dirty, ~done, memory_order_relaxed);
   atomic_fetch_and_explicit(&slab->aged, ~units, memory_order_relaxed);
-  atomic_fetch_sub_explicit(&arena->arenas->dirty_unit_count, fe_bitmap_count(before & done),
+  size_t count = fe_bitmap_count(before & done);
+  atomic_fetch_sub_explicit(&arena->arenas->dirty_unit_count, (ptrdiff_t)count,
                             memory_order_relaxed);
   fe_bitmap_give(&slab->free, units);
+  return count;
 }
 
 static void age_slab(fe_slab_t *slab) {
@@ -65,15 +68,17 @@ static void age_slab(fe_slab_t *slab) {
   if (units != 0) atomic_fetch_or_explicit(&slab->aged, units, memory_order_relaxed);
 }
 
-static void purge_arenas(fe_arenas_t *arenas, bool aged_only) {
-  if (arenas->base->decommit == NULL) return;
+static size_t purge_arenas(fe_arenas_t *arenas, bool aged_only) {
+  size_t count = 0;
+  if (arenas->base->decommit == NULL) return 0;
   for (fe_arena_t *arena = fe_arenas_first(arenas); arena != NULL; arena = fe_arena_next(arena)) {
     if (arena->is_lent) continue;
     for (unsigned slab = 0; slab < arena->slab_count; slab++) {
-      purge_slab(arena, slab, aged_only);
+      count += purge_slab(arena, slab, aged_only);
       if (aged_only) age_slab(&arena->slab[slab]);
     }
   }
+  return count;
 }
 
 void fe_arenas_tick(fe_arenas_t *arenas) {
@@ -88,4 +93,4 @@ void fe_arenas_tick(fe_arenas_t *arenas) {
   purge_arenas(arenas, true);
 }
 
-void fe_arenas_purge(fe_arenas_t *arenas) { purge_arenas(arenas, false); }
+size_t fe_arenas_purge(fe_arenas_t *arenas) { return purge_arenas(arenas, false) * FE_UNIT_SIZE; }

@@ -1,12 +1,39 @@
 /* The base that takes its chunks from the kernel by mmap. Chunks are reserved whole and backed by
  * memory page by page, as they are touched. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* mremap */
+#endif
+
+#include <errno.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 
 #include "core/base/base.h"
 
 #ifndef MAP_NORESERVE
 #define MAP_NORESERVE 0
 #endif
+
+#ifndef PR_SET_VMA
+#define PR_SET_VMA 0x53564d41
+#endif
+#ifndef PR_SET_VMA_ANON_NAME
+#define PR_SET_VMA_ANON_NAME 0
+#endif
+
+/* The largest page that kernels for this machine have. */
+#if defined(__x86_64__) || defined(__i386__) || defined(__riscv)
+#define PAGE_SIZE_MAX 4096
+#else
+#define PAGE_SIZE_MAX 65536
+#endif
+
+/* Shows the mapping as [anon:ferroc] in /proc/self/maps, if the kernel can. */
+static void name_mapping(void *start, size_t size) {
+  int saved_errno = errno;
+  prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, start, size, "ferroc");
+  errno = saved_errno;
+}
 
 static void *map(size_t size) {
   void *start =
@@ -37,6 +64,7 @@ static void *mmap_allocate(const fe_base_t *base, size_t size, size_t alignment)
     munmap(start, size);
     return NULL;
   }
+  if (start != NULL) name_mapping(start, size);
   return start;
 }
 
@@ -50,6 +78,21 @@ static bool mmap_decommit(const fe_base_t *base, void *start, size_t size) {
   return madvise(start, size, MADV_DONTNEED) == 0;
 }
 
+static void *mmap_grow(const fe_base_t *base, void *chunk, size_t size, size_t new_size,
+                       size_t alignment) {
+  void *end = (char *)chunk + new_size;
+  if (fe_is_address((uintptr_t)end - 1) && mremap(chunk, size, new_size, 0) != MAP_FAILED) {
+    return chunk;
+  }
+  void *place = mmap_allocate(base, new_size, alignment);
+  if (place == NULL) return NULL;
+  int flags = MREMAP_MAYMOVE | MREMAP_FIXED;
+  if (mremap(chunk, size, new_size, flags, place) != MAP_FAILED) return place;
+  /* Whether the new place is still mapped is not known, and by now another thread's mapping may be
+   * there: it stays as it is. */
+  return NULL;
+}
+
 static void mmap_advise_huge(const fe_base_t *base, void *start, size_t size, bool is_wanted) {
   (void)base;
   madvise(start, size, is_wanted ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
@@ -59,7 +102,8 @@ const fe_base_t fe_base_mmap = {
     .allocate = mmap_allocate,
     .release = mmap_release,
     .decommit = mmap_decommit,
+    .grow = mmap_grow,
     .advise_huge = mmap_advise_huge,
     .is_zeroed = true,
-    .page_size = 4096,
+    .page_size = PAGE_SIZE_MAX,
 };

@@ -50,7 +50,9 @@ static bool resize_in_place(fe_heap_t *heap, void *ptr, size_t usable, size_t si
 }
 
 static void *move_block(fe_heap_t *heap, void *ptr, size_t usable, size_t size) {
-  void *moved = fe_heap_alloc(heap, size);
+  void *moved = fe_large_move(heap, ptr, size);
+  if (moved != NULL) return moved;
+  moved = fe_heap_alloc(heap, size);
   if (moved == NULL) return NULL;
   memcpy(moved, ptr, size < usable ? size : usable);
   fe_heap_free(heap, ptr);
@@ -119,7 +121,9 @@ static FE_COLD void *resize_slowly(fe_heap_t *heap, void *ptr, size_t difference
              fe_class_of(new_size, heap->granule) == fe_class_of(usable, heap->granule)) {
     return ptr;
   }
-  void *moved = fe_heap_resize(heap, NULL, 0, new_size);
+  void *moved = fe_large_move(heap, ptr, new_size);
+  if (moved != NULL) return moved;
+  moved = fe_heap_resize(heap, NULL, 0, new_size);
   if (moved == NULL) return new_size <= usable ? ptr : NULL;
   memcpy(moved, ptr, old_size < new_size ? old_size : new_size);
   fe_heap_resize(heap, ptr, old_size, 0);

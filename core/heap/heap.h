@@ -56,13 +56,14 @@ struct fe_heap {
   /* For each class the queue of shards that have, or soon will have, a free block; the first is
    * the current one, and its `prev` is the last. fe_shard_empty: none. */
   fe_shard_t *current[FE_CLASS_COUNT];
-  fe_shard_t *full;   /* shards without a free block */
-  fe_shard_t *large;  /* large and huge blocks, unless the heap is permanent */
+  fe_shard_t *full;  /* shards without a free block */
+  fe_shard_t *large; /* large and huge blocks, unless the heap is permanent */
   fe_mixed_list_t mixed;
   size_t granule;     /* constant */
   size_t held_bytes;  /* in blocks, live and free ones, without large blocks */
   size_t lease_bytes; /* charged for them; see limit.c */
   size_t shard_count;
+  uint8_t slow_count;       /* slow allocations since the last look at the clock */
   bool is_tight;            /* see limit.c */
   bool has_met_limit;       /* since the last failed allocation was reported */
   bool is_unchecked;        /* fe_heap_resize was used: count in used_unchecked */
@@ -138,6 +139,9 @@ void fe_heap_free_remotely(fe_shard_t *shard, void *ptr);
 /* Takes in the shards in the inbox, and what others freed in them. */
 void fe_heap_drain(fe_heap_t *heap);
 
+/* Called on the way of ordinary work, now and then: for what the floor above has to do. */
+extern void (*_Atomic fe_heap_on_tick)(void);
+
 /* -- limit.c -- */
 
 /* Whether `bytes` of blocks of a shard or the nursery that no short way can reach yet may be handed
@@ -188,7 +192,11 @@ size_t fe_nursery_block_size(const fe_heap_t *heap, const void *ptr);
 /* Blocks above FE_MEDIUM_MAX, or aligned so that no shard of blocks can hold them. */
 void *fe_large_alloc(fe_heap_t *heap, size_t size, size_t alignment);
 void fe_large_free(fe_heap_t *heap, fe_shard_t *shard);
+/* Whether the block has the new size where it is. */
 bool fe_large_resize(fe_heap_t *heap, fe_shard_t *shard, void *ptr, size_t size);
+/* Makes a huge block of this heap larger at another place, with what it holds. NULL: it is as it
+ * was, or not such a block, or not to become larger. */
+void *fe_large_move(fe_heap_t *heap, void *ptr, size_t size);
 
 /* The bytes that the block at ptr can hold; any thread that holds it. */
 size_t fe_block_usable_size(const void *ptr);

@@ -1,5 +1,7 @@
 /* Blocks with a run of units of their own: large, huge, and those aligned so widely that no shard
  * of blocks can hold them. */
+#include <string.h>
+
 #include "core/heap/heap.h"
 #include "core/slab/remote.h"
 
@@ -94,14 +96,16 @@ static bool resize_run(fe_heap_t *heap, fe_shard_t *shard, size_t before, size_t
   return true;
 }
 
-/* As resize_run, for a block of any size: in whole slabs or a chunk it stays where it is unless
- * half of it would lie idle. Sets the units of the run. */
+/* As resize_run, for a block of any size: where half of its last slab, or of its chunk, would lie
+ * idle it does not stay. Sets the units of the run. */
 static bool resize_where_it_is(fe_heap_t *heap, fe_shard_t *shard, size_t after) {
   size_t before = shard->unit_count;
-  if (shard->arena == NULL || before > FE_LARGE_UNITS_MAX) {
+  if (before <= FE_LARGE_UNITS_MAX) return resize_run(heap, shard, before, after);
+  if (shard->arena == NULL || before % FE_UNITS_PER_SLAB != 0) {
     return after <= before && after >= before / 2;
   }
-  return resize_run(heap, shard, before, after);
+  size_t whole_slabs = fe_align_up(after, FE_UNITS_PER_SLAB);
+  return after >= whole_slabs / 2 && resize_run(heap, shard, before, whole_slabs);
 }
 
 bool fe_large_resize(fe_heap_t *heap, fe_shard_t *shard, void *ptr, size_t size) {
@@ -118,6 +122,67 @@ bool fe_large_resize(fe_heap_t *heap, fe_shard_t *shard, void *ptr, size_t size)
   size_t room = shard->unit_count * FE_UNIT_SIZE - offset;
   change_size(heap, shard, counted < room ? counted : room, more);
   return true;
+}
+
+/* -- Growing at another place: in a chunk of its own, whose pages can be moved -- */
+
+/* Notes in a block's header where its run is now, and enters it in the heap's list. */
+static void *settle(fe_heap_t *heap, const fe_run_t *run, size_t offset) {
+  char *block = run->start + offset;
+  fe_shard_t *shard = fe_shard_of(block);
+  shard->arena = run->arena;
+  shard->run_start = run->start;
+  shard->unit_count = (uint32_t)run->unit_count;
+  shard->prev = NULL;
+  if (!heap->is_permanent) link_large(heap, shard);
+  return block;
+}
+
+/* The block is where it was, and NULL is returned, if the chunk cannot grow. */
+static void *move_pages(fe_heap_t *heap, fe_shard_t *shard, size_t offset, size_t unit_count) {
+  fe_run_t run = fe_shard_run(shard);
+  if (!heap->is_permanent) unlink_large(heap, shard);
+  bool has_grown = fe_arenas_grow(heap->context->arenas, &run, unit_count);
+  void *block = settle(heap, &run, offset);
+  return has_grown ? block : NULL;
+}
+
+static void *copy_to_chunk(fe_heap_t *heap, fe_shard_t *shard, size_t offset, size_t unit_count) {
+  fe_arenas_t *arenas = heap->context->arenas;
+  fe_run_t before = fe_shard_run(shard);
+  fe_run_t run;
+  if (!fe_arenas_take_to_grow(arenas, unit_count, &run)) return NULL;
+  size_t header_offset = (size_t)((char *)shard - before.start);
+  memcpy(run.start + header_offset, shard, FE_SHARD_BLOCKS_START);
+  memcpy(run.start + offset, before.start + offset, shard->block_size);
+  if (!heap->is_permanent) unlink_large(heap, shard);
+  shard->inbox = NULL;
+  fe_arenas_give(arenas, &before);
+  return settle(heap, &run, offset);
+}
+
+void *fe_large_move(fe_heap_t *heap, void *ptr, size_t size) {
+  fe_shard_t *shard = fe_shard_of(ptr);
+  if (shard->kind != FE_SHARD_LARGE || fe_heap_of(shard) != heap) return NULL;
+  if (shard->unit_count <= FE_LARGE_UNITS_MAX || heap->context->arenas->base->grow == NULL) {
+    return NULL;
+  }
+  size_t offset = (size_t)((char *)ptr - shard->run_start);
+  size_t unit_count = (offset + size + FE_UNIT_SIZE - 1) >> FE_SHARD_SHIFT;
+  if (size > PTRDIFF_MAX || size <= shard->block_size || unit_count > UINT32_MAX) return NULL;
+  size_t counted = counted_size(size);
+  size_t more = counted - shard->block_size;
+  if (!fe_heap_charge_large(heap, more)) return NULL;
+  void *block = shard->arena == NULL ? move_pages(heap, shard, offset, unit_count)
+                                     : copy_to_chunk(heap, shard, offset, unit_count);
+  if (block == NULL) {
+    fe_budget_uncharge(&heap->budget, more);
+    return NULL;
+  }
+  shard = fe_shard_of(block);
+  size_t room = shard->unit_count * FE_UNIT_SIZE - offset;
+  change_size(heap, shard, counted < room ? counted : room, more);
+  return block;
 }
 
 void fe_large_free(fe_heap_t *heap, fe_shard_t *shard) {

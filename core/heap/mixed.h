@@ -4,8 +4,8 @@
  * keeps what it once needed most. A class that has FE_MIXED_BLOCKS_MAX blocks in mixed shards goes
  * on in shards of its own, which are faster.
  *
- * The unit is counted in granules of 64 bytes. Neighbouring free granules are one space again: there
- * is a bit for each granule and no list.
+ * The unit is counted in granules of 64 bytes. Neighbouring free granules are one space again:
+ * there is a bit for each granule and no list.
  *
  * To other threads a mixed shard is like a nursery: asleep, until one of them frees a block. */
 #ifndef FERROC_CORE_HEAP_MIXED_H
@@ -37,8 +37,8 @@ typedef struct fe_mixed_list {
   uint8_t block_count[FE_MIXED_CLASSES]; /* live ones, for each class */
 } fe_mixed_list_t;
 
-/* A block of the class, or NULL: the class is none for mixed shards or has too many blocks, or there
- * is no room. */
+/* A block of the class, or NULL: the class is none for mixed shards or has too many blocks, or
+ * there is no room. */
 void *fe_mixed_alloc(struct fe_heap *heap, unsigned class_index);
 
 void fe_mixed_free(struct fe_heap *heap, fe_shard_t *shard, void *ptr);
