@@ -68,12 +68,23 @@ size_t fe_malloc_size(const void *ptr) {
   return fe_block_usable_size(ptr);
 }
 
-void fe_collect(bool force) {
+static void collect_own_heap(void) {
   fe_heap_t *heap = fe_registry_heap();
   if (heap != &fe_heap_empty) fe_heap_collect(heap, false);
-  if (!force) return;
+}
+
+void fe_collect(bool force) {
+  if (force) {
+    fe_trim();
+  } else {
+    collect_own_heap();
+  }
+}
+
+size_t fe_trim(void) {
+  collect_own_heap();
   fe_registry_collect_idle();
-  fe_arenas_purge(&fe_arenas_default);
+  return fe_arenas_purge(&fe_arenas_default);
 }
 
 bool fe_owns(const void *ptr) { return fe_owns_address(ptr); }

@@ -6,6 +6,9 @@
 /* Free lists grow by about a page, so that pages nobody needs stay untouched. */
 #define FE_EXTEND_BYTES 4096
 
+/* So many slow allocations come between two looks at the clock. */
+#define FE_TICK_EVERY 16
+
 /* A heap that holds so much asks for huge pages from then on. Earlier costs memory: with 16 MiB,
  * Python programs took 4 % more. */
 #define FE_HUGE_FROM_BYTES ((size_t)32 << 20)
@@ -40,7 +43,7 @@ static fe_shard_t *refill_current(fe_heap_t *heap, unsigned class_index) {
 
 static fe_shard_t *add_shard(fe_heap_t *heap, unsigned class_index) {
   size_t block_size = fe_class_size(class_index);
-  if (heap->held_bytes >= FE_HUGE_FROM_BYTES) heap->context->hint.wants_huge = true;
+  heap->context->hint.wants_huge = heap->held_bytes >= FE_HUGE_FROM_BYTES;
   fe_run_t run;
   if (!fe_context_take(heap->context, 1, &run)) return &fe_shard_empty;
   fe_shard_t *shard = fe_shard_init(&run, 0, &heap->inbox, FE_SHARD_BLOCKS);
@@ -82,7 +85,17 @@ static void *alloc_slowly(fe_heap_t *heap, size_t size, bool is_unchecked) {
   return pop_counted(shard, is_unchecked);
 }
 
+void (*_Atomic fe_heap_on_tick)(void);
+
+/* What is free for long goes back to the system, also while nothing is freed. */
+static void tick(fe_heap_t *heap) {
+  fe_arenas_tick(heap->context->arenas);
+  void (*on_tick)(void) = atomic_load_explicit(&fe_heap_on_tick, memory_order_relaxed);
+  if (on_tick != NULL) on_tick();
+}
+
 FE_COLD void *fe_heap_alloc_slowly(fe_heap_t *heap, size_t size, bool is_unchecked) {
+  if (++heap->slow_count % FE_TICK_EVERY == 0) tick(heap);
   void *block = alloc_slowly(heap, size, is_unchecked);
   return FE_LIKELY(block != NULL) ? block : report_failure(heap, size);
 }

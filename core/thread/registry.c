@@ -8,6 +8,11 @@ _Thread_local fe_heap_t *fe_registry_slot = &fe_heap_empty;
 static _Atomic(fe_heap_t *) registry_head;
 static _Atomic(size_t) idle_count; /* relaxed, a hint only: whether a search is worth it */
 
+/* How often idle heaps are looked at: seldom enough to cost nothing, and in time for memory to go
+ * back within a second. */
+#define FE_IDLE_COLLECT_MS 200
+static _Atomic(uint32_t) tick_ms; /* when they were last; moved on by compare-and-swap */
+
 static pthread_once_t exit_key_once = PTHREAD_ONCE_INIT;
 static pthread_key_t exit_key;
 static bool has_exit_key;
@@ -40,10 +45,24 @@ void fe_registry_collect_idle(void) {
   }
 }
 
+/* Idle heaps keep some memory for the thread that has them next, but not for long. */
+static void tick(void) {
+  if (atomic_load_explicit(&idle_count, memory_order_relaxed) == 0) return;
+  uint32_t now = fe_clock_ms();
+  uint32_t last = atomic_load_explicit(&tick_ms, memory_order_relaxed);
+  if (now - last < FE_IDLE_COLLECT_MS) return;
+  if (!atomic_compare_exchange_strong_explicit(&tick_ms, &last, now, memory_order_relaxed,
+                                               memory_order_relaxed)) {
+    return;
+  }
+  fe_registry_collect_idle();
+}
+
 static fe_heap_t *make_heap(void) {
   fe_heap_plan_t plan = {.granule = FE_GRANULE_SIZE, .is_permanent = true, .is_thread_heap = true};
   fe_heap_t *heap = fe_heap_new(&plan);
   if (heap == NULL) return NULL;
+  atomic_store_explicit(&fe_heap_on_tick, tick, memory_order_relaxed);
   fe_heap_t *head = atomic_load_explicit(&registry_head, memory_order_relaxed);
   do {
     heap->registry_next = head;
