@@ -5,7 +5,7 @@ bazelw=$PWD/bazelw
 bin=$TEST_TMPDIR/bin
 failures=0
 as_user=() # runs a command as somebody who is not root
-unset PYTHON LUA_DIR LUAUNIT CMOCKA_DIR FERROC_NO_INSTALL
+unset PYTHON LUA_DIR LUAUNIT CMOCKA_DIR BAZELW_NO_INSTALL
 
 # stand_in NAME: a program in $bin, made of the script on standard input.
 stand_in() {
@@ -83,7 +83,7 @@ check_output "no package takes its place" '!' "apt-get"
 check "another Python than Debian's needs no package" 0 ABSENT="python3-dev python3-pytest" PYTHON="$bin/bash"
 check_output "no package is installed for it" '!' "apt-get"
 
-check "a machine told to install nothing starts Bazel" 0 ABSENT="lua-unit" FERROC_NO_INSTALL=1
+check "a machine told to install nothing starts Bazel" 0 ABSENT="lua-unit" BAZELW_NO_INSTALL=1
 check_output "and installs nothing" '!' "apt-get"
 
 stand_in apt-get <<<'[[ $1 != update ]]'

@@ -12,7 +12,7 @@ mode=${1-}
 [[ $mode == --fix || $mode == --check ]] || fail "unknown option '$mode' (allowed: --fix, --check)"
 
 # As a test, this runs in a folder of links; the file behind one of them is in the source tree.
-workspace=${FERROC_WORKSPACE:-${BUILD_WORKSPACE_DIRECTORY:-$(dirname "$(readlink -f WORKSPACE)")}}
+workspace=${FERROC_TEST_WORKSPACE:-${BUILD_WORKSPACE_DIRECTORY:-$(dirname "$(readlink -f WORKSPACE)")}}
 cd "$workspace"
 
 clang_format=${CLANG_FORMAT:-clang-format}

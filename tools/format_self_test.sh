@@ -30,15 +30,15 @@ check_message() {
   fi
 }
 
-export FERROC_WORKSPACE=$TEST_TMPDIR/tree
-mkdir -p "$FERROC_WORKSPACE/deep/folder" "$FERROC_WORKSPACE/bazel-out"
-cp "$style" "$FERROC_WORKSPACE/.clang-format"
+export FERROC_TEST_WORKSPACE=$TEST_TMPDIR/tree
+mkdir -p "$FERROC_TEST_WORKSPACE/deep/folder" "$FERROC_TEST_WORKSPACE/bazel-out"
+cp "$style" "$FERROC_TEST_WORKSPACE/.clang-format"
 
 check "a tree without C files is refused" 2 "$format" --check
-echo 'int answer(void) { return 42; }' >"$FERROC_WORKSPACE/deep/folder/good.h"
-echo 'int  generated ;' >"$FERROC_WORKSPACE/bazel-out/generated.c"
+echo 'int answer(void) { return 42; }' >"$FERROC_TEST_WORKSPACE/deep/folder/good.h"
+echo 'int  generated ;' >"$FERROC_TEST_WORKSPACE/bazel-out/generated.c"
 check "a well formatted tree passes" 0 "$format" --check
-echo 'int * pointer ;' >"$FERROC_WORKSPACE/deep/bad file.c"
+echo 'int * pointer ;' >"$FERROC_TEST_WORKSPACE/deep/bad file.c"
 check "a badly formatted file is found" 1 "$format" --check
 check_message "the report names the file" "bad file.c is not formatted"
 check "formatting repairs it" 0 "$format" --fix

@@ -7,7 +7,7 @@ from runner.process import BenchError
 
 # bench.sh says where Bazel put everything. (Python looks through the symbolic links that Bazel makes, so that
 # a module's own path leads to the source.)
-ROOT = os.environ.get("FERROC_BENCH_ROOT") or os.path.dirname(
+ROOT = os.environ.get("BENCH_ROOT") or os.path.dirname(
     os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BENCH = os.path.join(ROOT, "bench")
 

@@ -13,25 +13,31 @@
 
 extern char **environ;
 
-/* "HUGE_PAGES=never": the name in small letters, and what stands behind the sign. NULL: no such
+/* "FERROC_HUGE_PAGES=never": the name up to the sign, and what stands behind it. NULL: no such
  * form, or too long to be an option. */
 static const char *split(const char *entry, char name[NAME_MAX_LENGTH + 1]) {
-  size_t length = 0;
-  for (; entry[length] != '=' && entry[length] != '\0' && length < NAME_MAX_LENGTH; length++) {
-    char letter = entry[length];
-    name[length] = letter >= 'A' && letter <= 'Z' ? (char)(letter - 'A' + 'a') : letter;
-  }
+  size_t length = strcspn(entry, "=");
+  if (entry[length] != '=' || length > NAME_MAX_LENGTH) return NULL;
+  memcpy(name, entry, length);
   name[length] = '\0';
-  return entry[length] == '=' ? entry + length + 1 : NULL;
+  return entry + length + 1;
+}
+
+static void to_small_letters(const char *from, char *to) {
+  do {
+    *to++ = *from >= 'A' && *from <= 'Z' ? (char)(*from - 'A' + 'a') : *from;
+  } while (*from++ != '\0');
 }
 
 static void apply(const char *entry) {
   if (strncmp(entry, PREFIX, sizeof PREFIX - 1) != 0) return;
-  const char *rest = entry + sizeof PREFIX - 1;
-  if (strncmp(rest, "TEST_", 5) == 0) return;
-  char name[NAME_MAX_LENGTH + 1];
-  const char *value = split(rest, name);
-  if (value != NULL) fe_option_apply("environment, " PREFIX, name, value);
+  if (strncmp(entry + sizeof PREFIX - 1, "TEST_", 5) == 0) return;
+  char variable[NAME_MAX_LENGTH + 1];
+  const char *value = split(entry, variable);
+  if (value == NULL) return;
+  char option[NAME_MAX_LENGTH + 1];
+  to_small_letters(variable + sizeof PREFIX - 1, option);
+  fe_option_apply(variable, option, value);
 }
 
 static void tell_options(void) {

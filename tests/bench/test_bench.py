@@ -37,7 +37,7 @@ def root(tmp_path):
 @pytest.fixture
 def run(root):
     def run_bench(*words):
-        environment = dict(os.environ, FERROC_BENCH_ROOT=str(root), BUILD_WORKING_DIRECTORY=str(root),
+        environment = dict(os.environ, BENCH_ROOT=str(root), BUILD_WORKING_DIRECTORY=str(root),
                            XDG_CACHE_HOME=str(root / "cache"))
         return subprocess.run([sys.executable, BENCH, "--peer", "none", *words], capture_output=True, text=True,
                               check=False, env=environment)

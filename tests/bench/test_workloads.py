@@ -22,7 +22,7 @@ def checksum(command):
 def test_a_lua_program_has_one_result(name):
     command = [programs.script("lua", name), SCALE]
     first = checksum([os.environ["LUA_DEFAULT"]] + command)
-    assert first == checksum([os.environ["FERROC_LUA"]] + command)
+    assert first == checksum([os.environ["FERROC_TEST_LUA"]] + command)
     assert name in first
 
 

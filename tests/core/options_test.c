@@ -174,6 +174,7 @@ static void variables_set_options(void **state) {
 static void an_unknown_variable_gets_the_nearest_name(void **state) {
   (void)state;
   char *environment[] = {"FERROC_HUGE_PAGE=always", NULL};
+  assert_prints(environment, "FERROC_HUGE_PAGE: there is no option");
   assert_prints(environment, "did you mean \"huge_pages\"?");
   assert_prints(environment, "huge_pages=by_need\n");
 }

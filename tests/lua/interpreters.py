@@ -15,7 +15,7 @@ import signal
 import subprocess
 import time
 
-FERROC_LUA = os.environ["FERROC_LUA"]
+FERROC_TEST_LUA = os.environ["FERROC_TEST_LUA"]
 
 # How long a program may take before the test gives up on it.
 PATIENCE_S = 30
@@ -73,7 +73,7 @@ def run(program, arguments, cwd, stdin="", env=None):
 
 def run_ferroc(*arguments, **options):
     """As run, without the line that only ferroc-lua prints."""
-    outcome = run(FERROC_LUA, *arguments, **options)
+    outcome = run(FERROC_TEST_LUA, *arguments, **options)
     outcome.stdout = outcome.stdout.replace(VERSION_LINE, "", 1)
     return outcome
 

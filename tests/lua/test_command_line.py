@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from interpreters import FERROC_LUA, VERSION_LINE, run, run_both, run_ferroc
+from interpreters import FERROC_TEST_LUA, VERSION_LINE, run, run_both, run_ferroc
 
 FILES = {
     "args.lua": 'print(#arg, ...) for i = -6, 6 do io.write(i, "=", tostring(arg[i]), " ") end print()',
@@ -257,7 +257,7 @@ def test_precompiled_scripts_run(folder):
 
 
 def test_the_version_begins_with_lua_s_own_line(folder):
-    outcome = run(FERROC_LUA, ["-v"], folder)
+    outcome = run(FERROC_TEST_LUA, ["-v"], folder)
     assert outcome.stdout.startswith("Lua 5.4.")
     assert outcome.stdout.endswith(f"PUC-Rio\n{VERSION_LINE}")
 

@@ -6,7 +6,7 @@ Both interpreters run the same session, and the screens must be equal in the end
 
 import pytest
 
-from interpreters import FERROC_LUA, VERSION_LINE, Terminal, reference_lua, run_ferroc, wait_until_busy
+from interpreters import FERROC_TEST_LUA, VERSION_LINE, Terminal, reference_lua, run_ferroc, wait_until_busy
 
 # Sessions: arguments, the first prompt, and pairs of what is typed and the prompt that follows.
 SESSIONS = {
@@ -98,30 +98,30 @@ def play(program, arguments, steps, folder, end="\x04"):
 @pytest.mark.parametrize("session", SESSIONS.values(), ids=SESSIONS.keys())
 def test_sessions_look_as_in_lua(session, folder):
     arguments, steps = session
-    ferroc = play(FERROC_LUA, arguments, steps, folder)
+    ferroc = play(FERROC_TEST_LUA, arguments, steps, folder)
     assert ferroc == play(reference_lua(), arguments, steps, folder)
 
 
 def test_exit_codes_are_those_of_os_exit(folder):
-    assert play(FERROC_LUA, [], [], folder, end="os.exit(7)\n")[1] == 7
-    assert play(FERROC_LUA, [], [], folder, end="os.exit(8, true)\n")[1] == 8
+    assert play(FERROC_TEST_LUA, [], [], folder, end="os.exit(7)\n")[1] == 7
+    assert play(FERROC_TEST_LUA, [], [], folder, end="os.exit(8, true)\n")[1] == 8
 
 
 def test_a_bad_prompt_ends_the_session(folder):
     bad_prompt = "_PROMPT = setmetatable({}, { __tostring = function() error('no prompt') end })\n"
-    for program in FERROC_LUA, reference_lua():
+    for program in FERROC_TEST_LUA, reference_lua():
         screen, exit_code = play(program, [], [], folder, end=bad_prompt)
         assert exit_code == 1
         assert screen.endswith("stdin:1: no prompt\n")
 
 
 def test_an_unfinished_statement_at_the_end_is_an_error(folder):
-    screen, exit_code = play(FERROC_LUA, [], [("do", ">> ")], folder, end="\x04\x04")
+    screen, exit_code = play(FERROC_TEST_LUA, [], [("do", ">> ")], folder, end="\x04\x04")
     assert exit_code == 0
     assert "stdin:1: 'end' expected near <eof>\n" in screen
 
 
-@pytest.mark.parametrize("program", [FERROC_LUA, reference_lua()], ids=["ferroc-lua", "lua"])
+@pytest.mark.parametrize("program", [FERROC_TEST_LUA, reference_lua()], ids=["ferroc-lua", "lua"])
 def test_ctrl_c_interrupts_what_runs(program, folder):
     terminal = Terminal(program, [], folder)
     terminal.wait_for("> ")
@@ -136,7 +136,7 @@ def test_ctrl_c_interrupts_what_runs(program, folder):
     assert terminal.finish() == 0
 
 
-@pytest.mark.parametrize("program", [FERROC_LUA, reference_lua()], ids=["ferroc-lua", "lua"])
+@pytest.mark.parametrize("program", [FERROC_TEST_LUA, reference_lua()], ids=["ferroc-lua", "lua"])
 def test_ctrl_c_ends_the_session_at_the_prompt(program, folder):
     terminal = Terminal(program, [], folder)
     terminal.wait_for("> ")
@@ -144,7 +144,7 @@ def test_ctrl_c_ends_the_session_at_the_prompt(program, folder):
     assert terminal.finish() == -2
 
 
-@pytest.mark.parametrize("program", [FERROC_LUA, reference_lua()], ids=["ferroc-lua", "lua"])
+@pytest.mark.parametrize("program", [FERROC_TEST_LUA, reference_lua()], ids=["ferroc-lua", "lua"])
 def test_lines_can_be_edited_and_called_up_again(program, folder):
     terminal = Terminal(program, [], folder)
     terminal.wait_for("> ")

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from interpreters import FERROC_LUA, PATIENCE_S, environment, reference_lua
+from interpreters import FERROC_TEST_LUA, PATIENCE_S, environment, reference_lua
 
 ADDRESS_SPACE_BYTES = 200 << 20
 
@@ -37,14 +37,14 @@ def test_a_shortage_can_be_caught_and_the_program_goes_on(code, tmp_path):
         f"for i = 1, 2 do print(pcall(load([[{code}]]))) end collectgarbage() "
         "local t = {} for i = 1, 100000 do t[i] = { i } end print(#t)"
     )
-    ferroc = run_in_little_memory(FERROC_LUA, program, tmp_path)
+    ferroc = run_in_little_memory(FERROC_TEST_LUA, program, tmp_path)
     assert ferroc.stderr == ""
     assert ferroc.stdout == "false\tnot enough memory\n" * 2 + "100000\n"
 
 
 @pytest.mark.parametrize("code", SHORTAGES.values(), ids=SHORTAGES.keys())
 def test_an_uncaught_shortage_ends_the_program_with_a_message(code, tmp_path):
-    for program in FERROC_LUA, reference_lua():
+    for program in FERROC_TEST_LUA, reference_lua():
         outcome = run_in_little_memory(program, code, tmp_path)
         assert (outcome.returncode, outcome.stdout) == (1, "")
         assert outcome.stderr == "lua: not enough memory\n"

@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from interpreters import (
-    FERROC_LUA,
+    FERROC_TEST_LUA,
     Background,
     reference_lua,
     wait_until_busy,
@@ -35,7 +35,7 @@ def interrupted(program, code, folder, number):
 
 
 def both(code, folder, number):
-    ferroc = interrupted(FERROC_LUA, code, folder, number)
+    ferroc = interrupted(FERROC_TEST_LUA, code, folder, number)
     assert ferroc == interrupted(reference_lua(), code, folder, number)
     return ferroc
 
@@ -46,7 +46,7 @@ def test_sigint_is_an_error_with_a_traceback(tmp_path):
     assert outcome.stderr.startswith("lua: interrupted!\nstack traceback:\n")
 
 
-@pytest.mark.parametrize("program", [FERROC_LUA, reference_lua()], ids=["ferroc-lua", "lua"])
+@pytest.mark.parametrize("program", [FERROC_TEST_LUA, reference_lua()], ids=["ferroc-lua", "lua"])
 def test_sigint_can_be_caught_once(program, tmp_path):
     process = Background(program, ["-e", CAUGHT], tmp_path)
     process.wait_for_line()
@@ -60,7 +60,7 @@ def test_sigint_can_be_caught_once(program, tmp_path):
 
 
 def test_a_second_sigint_ends_a_stuck_program(tmp_path):
-    for program in FERROC_LUA, reference_lua():
+    for program in FERROC_TEST_LUA, reference_lua():
         process = Background(program, ["-e", STUCK], tmp_path)
         process.wait_for_line()
         wait_until_busy(process.pid)
@@ -71,7 +71,7 @@ def test_a_second_sigint_ends_a_stuck_program(tmp_path):
 
 
 def test_sigint_ends_a_pending_read(tmp_path):
-    for program in FERROC_LUA, reference_lua():
+    for program in FERROC_TEST_LUA, reference_lua():
         process = Background(program, ["-e", WAITING], tmp_path)
         process.wait_for_line()
         wait_until_sleeping(process.pid)

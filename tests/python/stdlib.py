@@ -1,13 +1,13 @@
 """Runs modules of Python's own test suite on ferroc."""
 
 import pytest
-from support import FERROC_PYTHON, PYTHON, run
+from support import FERROC_TEST_PYTHON, PYTHON, run
 
 pytest.importorskip("test.libregrtest", reason="this Python is installed without its tests")
 
 #: How a module is run: the program and its options.
 WAYS = {
-    "launcher": [FERROC_PYTHON],
+    "launcher": [FERROC_TEST_PYTHON],
     "install": [PYTHON, "-m", "ferroc"],
 }
 

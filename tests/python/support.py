@@ -6,7 +6,7 @@ import sys
 import textwrap
 
 #: The launcher under test, and the interpreter that it stands for.
-FERROC_PYTHON = os.environ["FERROC_PYTHON"]
+FERROC_TEST_PYTHON = os.environ["FERROC_TEST_PYTHON"]
 PYTHON = sys.executable
 
 

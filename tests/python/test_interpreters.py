@@ -3,7 +3,7 @@
 import sys
 
 import pytest
-from support import FERROC_PYTHON, PYTHON, output_of_code
+from support import FERROC_TEST_PYTHON, PYTHON, output_of_code
 
 #: Makes create(), run(interpreter, code) and destroy(interpreter) whatever the version of Python.
 INTERPRETERS = """
@@ -36,12 +36,12 @@ for _ in range(5):
     destroy(interpreter)
 print("done")
 """
-    assert output_of_code(FERROC_PYTHON, code) == "done\n"
+    assert output_of_code(FERROC_TEST_PYTHON, code) == "done\n"
 
 
 @pytest.mark.parametrize(
     "program, prelude",
-    [(FERROC_PYTHON, ""), (PYTHON, "import ferroc; ferroc.install()")],
+    [(FERROC_TEST_PYTHON, ""), (PYTHON, "import ferroc; ferroc.install()")],
     ids=["launcher", "install"],
 )
 def test_at_the_same_time(program, prelude):

@@ -5,7 +5,7 @@ import sysconfig
 import textwrap
 
 import pytest
-from support import FERROC_PYTHON, environment, output_of_code, run
+from support import FERROC_TEST_PYTHON, environment, output_of_code, run
 
 #: Prints the domains that ferroc serves, and whether Python's debug hooks fill new blocks.
 REPORT = """
@@ -21,7 +21,7 @@ REPORT = """
 
 def report(variables, *options):
     served, any_filled, all_filled = output_of_code(
-        FERROC_PYTHON, REPORT, *options, env=environment(**variables)
+        FERROC_TEST_PYTHON, REPORT, *options, env=environment(**variables)
     ).split()
     assert any_filled == all_filled
     return int(served), all_filled == "True"
@@ -69,7 +69,7 @@ def test_debug_hooks_around_ferroc_find_a_write_behind_the_end():
         ctypes.memset(block, 0, 21)
         free(ctypes.c_void_p(block))
     """
-    done = run(FERROC_PYTHON, "-X", "dev", "-c", textwrap.dedent(code))
+    done = run(FERROC_TEST_PYTHON, "-X", "dev", "-c", textwrap.dedent(code))
     assert done.returncode < 0
     assert "bad trailing pad byte" in done.stderr
 
@@ -85,7 +85,7 @@ def test_work_under_debug_hooks():
         for thread in threads: thread.join()
         print(all(result == results[0] for result in results))
     """
-    assert output_of_code(FERROC_PYTHON, code, "-X", "dev") == "True\n"
+    assert output_of_code(FERROC_TEST_PYTHON, code, "-X", "dev") == "True\n"
 
 
 def test_tracemalloc_from_the_start():
@@ -101,4 +101,4 @@ def test_tracemalloc_from_the_start():
         print(tracemalloc.is_tracing(), _ferroc.domains())
     """
     expected = "True 7\nFalse 7\nTrue 7\n"
-    assert output_of_code(FERROC_PYTHON, code, "-X", "tracemalloc=5") == expected
+    assert output_of_code(FERROC_TEST_PYTHON, code, "-X", "tracemalloc=5") == expected

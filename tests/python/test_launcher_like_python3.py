@@ -10,7 +10,7 @@ import subprocess
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support import FERROC_PYTHON, PYTHON, environment, run
+from support import FERROC_TEST_PYTHON, PYTHON, environment, run
 
 REPORT = """
 import sys, sysconfig
@@ -24,14 +24,14 @@ print(__debug__, sorted(globals()), sys.dont_write_bytecode, sys.stdout.line_buf
 
 def same_for_both(text):
     """Make output comparable: the program's own name, and addresses, which differ from run to run."""
-    for name in (FERROC_PYTHON, os.path.realpath(FERROC_PYTHON), PYTHON):
+    for name in (FERROC_TEST_PYTHON, os.path.realpath(FERROC_TEST_PYTHON), PYTHON):
         text = text.replace(name, "PROGRAM")
     return re.sub(r"0x[0-9a-f]+", "0x", text)
 
 
 def outcomes(*arguments, **options):
     result = []
-    for program in (PYTHON, FERROC_PYTHON):
+    for program in (PYTHON, FERROC_TEST_PYTHON):
         done = run(program, *arguments, **options)
         result.append((done.returncode, same_for_both(done.stdout), same_for_both(done.stderr)))
     return result
@@ -205,12 +205,12 @@ def test_same_with_variables(variables, folder):
 
 
 def test_found_on_the_path_by_its_name(folder):
-    path = os.pathsep.join([os.path.dirname(FERROC_PYTHON), os.environ["PATH"]])
-    name = os.path.basename(FERROC_PYTHON)
+    path = os.pathsep.join([os.path.dirname(FERROC_TEST_PYTHON), os.environ["PATH"]])
+    name = os.path.basename(FERROC_TEST_PYTHON)
     done = run(
         name, "-c", "import sys; print(sys.executable)", env=environment(PATH=path), cwd=folder
     )
-    assert done.stdout == FERROC_PYTHON + "\n"
+    assert done.stdout == FERROC_TEST_PYTHON + "\n"
 
 
 def test_interactive_mode_reads_the_startup_file(tmp_path):
@@ -264,7 +264,7 @@ def read_from_terminal(terminal):
 
 @pytest.mark.parametrize("end, exit_code", [(b"import sys; sys.exit(7)\n", 7), (b"\x04", 0)])
 def test_interactive_mode_in_a_terminal(end, exit_code):
-    for program in (PYTHON, FERROC_PYTHON):
+    for program in (PYTHON, FERROC_TEST_PYTHON):
         lines = [b"x = 6\n", b"print(x * 7)\n", b"1 / 0\n", end]
         actual, shown = terminal_session(program, lines)
         assert actual == exit_code, shown
@@ -337,6 +337,6 @@ time.sleep(60)
 )
 def test_same_end_by_signal(code, number):
     expected = interrupted(PYTHON, code, number)
-    actual = interrupted(FERROC_PYTHON, code, number)
+    actual = interrupted(FERROC_TEST_PYTHON, code, number)
     assert actual[:2] == expected[:2]
     assert actual[2].splitlines()[-1:] == expected[2].splitlines()[-1:]

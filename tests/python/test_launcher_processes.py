@@ -1,7 +1,7 @@
 """Child processes of ferroc-python run, and run in ferroc-python where they are started by sys.executable."""
 
 import pytest
-from support import FERROC_PYTHON, output_of, output_of_code
+from support import FERROC_TEST_PYTHON, output_of, output_of_code
 
 POOL = """
 import multiprocessing, sys
@@ -30,7 +30,7 @@ if __name__ == "__main__":
 def test_multiprocessing(method, tmp_path):
     script = tmp_path / "pool.py"
     script.write_text(POOL)
-    assert output_of(FERROC_PYTHON, "-W", "ignore", str(script), method) == "0\n"
+    assert output_of(FERROC_TEST_PYTHON, "-W", "ignore", str(script), method) == "0\n"
 
 
 def test_subprocess_with_sys_executable():
@@ -38,7 +38,7 @@ def test_subprocess_with_sys_executable():
         import subprocess, sys
         print(subprocess.check_output([sys.executable, "-c", "import _ferroc; print(_ferroc.domains())"]))
     """
-    assert output_of_code(FERROC_PYTHON, code) == r"b'7\n'" + "\n"
+    assert output_of_code(FERROC_TEST_PYTHON, code) == r"b'7\n'" + "\n"
 
 
 def test_executors():
@@ -48,7 +48,7 @@ def test_executors():
             with kind(3) as executor:
                 print(list(executor.map(math.factorial, range(6))))
     """
-    assert output_of_code(FERROC_PYTHON, code, "-W", "ignore") == "[1, 1, 2, 6, 24, 120]\n" * 2
+    assert output_of_code(FERROC_TEST_PYTHON, code, "-W", "ignore") == "[1, 1, 2, 6, 24, 120]\n" * 2
 
 
 @pytest.mark.parametrize("threads", [0, 4])
@@ -79,7 +79,7 @@ def test_fork_while_threads_allocate(threads):
             worker.join()
         print("done")
     """
-    assert output_of_code(FERROC_PYTHON, code, "-W", "ignore") == "done\n"
+    assert output_of_code(FERROC_TEST_PYTHON, code, "-W", "ignore") == "done\n"
 
 
 def test_asyncio_with_subprocesses():
@@ -96,4 +96,4 @@ def test_asyncio_with_subprocesses():
 
         asyncio.run(main())
     """
-    assert output_of_code(FERROC_PYTHON, code) == "[1, 2, 3, 4]\n"
+    assert output_of_code(FERROC_TEST_PYTHON, code) == "[1, 2, 3, 4]\n"

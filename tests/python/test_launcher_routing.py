@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from support import FERROC_PYTHON, PYTHON, output_of, output_of_code, run
+from support import FERROC_TEST_PYTHON, PYTHON, output_of, output_of_code, run
 
 CENSUS = os.path.join(os.path.dirname(__file__), "object_census.py")
 
@@ -16,7 +16,7 @@ def census(program):
 
 
 def test_every_reachable_object_is_ferrocs_or_part_of_the_interpreter():
-    foreign, some = census(FERROC_PYTHON)
+    foreign, some = census(FERROC_TEST_PYTHON)
     assert foreign == 0, some
 
 
@@ -27,12 +27,12 @@ def test_the_census_sees_objects_of_pymalloc():
 
 def test_the_package_reports_all_domains():
     code = "import ferroc; print(ferroc.domains())"
-    assert output_of_code(FERROC_PYTHON, code) == "('raw', 'mem', 'obj')\n"
+    assert output_of_code(FERROC_TEST_PYTHON, code) == "('raw', 'mem', 'obj')\n"
 
 
 def test_the_built_in_module_reports_all_domains_without_the_package():
     code = "import _ferroc; print(_ferroc.domains() == _ferroc.RAW | _ferroc.MEM | _ferroc.OBJ)"
-    assert output_of_code(FERROC_PYTHON, code, "-I") == "True\n"
+    assert output_of_code(FERROC_TEST_PYTHON, code, "-I") == "True\n"
 
 
 def test_pymalloc_holds_no_block():
@@ -41,13 +41,13 @@ def test_pymalloc_holds_no_block():
         data = [{str(i): [i] * 10} for i in range(20000)]
         print(sys.getallocatedblocks())
     """
-    assert output_of_code(FERROC_PYTHON, code) == "0\n"
+    assert output_of_code(FERROC_TEST_PYTHON, code) == "0\n"
     assert int(output_of_code(PYTHON, code)) > 20000
 
 
 def test_pymalloc_has_no_arena():
     code = "import sys; sys._debugmallocstats()"
-    assert "arenas allocated" not in run(FERROC_PYTHON, "-c", code).stderr
+    assert "arenas allocated" not in run(FERROC_TEST_PYTHON, "-c", code).stderr
     assert "arenas allocated" in run(PYTHON, "-c", code).stderr
 
 
@@ -61,7 +61,7 @@ def test_each_domain_hands_out_ferrocs_blocks(function):
         sizes = [*range(0, 1100), *(1 << power for power in range(11, 27))]
         print(all(program.fe_owns(ctypes.c_void_p(program.{function}(size))) for size in sizes))
     """
-    assert output_of_code(FERROC_PYTHON, code) == "True\n"
+    assert output_of_code(FERROC_TEST_PYTHON, code) == "True\n"
 
 
 def test_used_memory_follows_what_is_kept():
@@ -73,7 +73,7 @@ def test_used_memory_follows_what_is_kept():
         del kept
         print(ferroc.used_memory() - before < 1_000_000)
     """
-    assert output_of_code(FERROC_PYTHON, code) == "True\nTrue\n"
+    assert output_of_code(FERROC_TEST_PYTHON, code) == "True\nTrue\n"
 
 
 def test_installing_in_the_launcher_changes_nothing():
@@ -88,7 +88,7 @@ def test_installing_in_the_launcher_changes_nothing():
             print(error)
         print(ferroc.domains())
     """
-    lines = output_of_code(FERROC_PYTHON, code).splitlines()
+    lines = output_of_code(FERROC_TEST_PYTHON, code).splitlines()
     assert lines[0] == lines[2] == "('raw', 'mem', 'obj')"
     assert "since its start" in lines[1]
 
@@ -107,6 +107,6 @@ def test_the_extension_beside_the_launcher_keeps_out():
         except RuntimeError as error:
             print(error)
     """
-    first, second = output_of_code(FERROC_PYTHON, code).splitlines()
+    first, second = output_of_code(FERROC_TEST_PYTHON, code).splitlines()
     assert first == "0 False True"
     assert "another hook" in second

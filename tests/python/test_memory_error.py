@@ -1,7 +1,7 @@
 """No memory: Python's own MemoryError, and a program that goes on working after it."""
 
 import pytest
-from support import FERROC_PYTHON, PYTHON, output_of_code, run
+from support import FERROC_TEST_PYTHON, PYTHON, output_of_code, run
 
 #: Under a limit of the address space a gigabyte above what is in use: fills the memory with blocks
 #: of one size, lets go of them, and works on.
@@ -28,7 +28,7 @@ print(failures, bool(ferroc.domains()))
 
 @pytest.mark.parametrize("size", [100_000, 3_000_000, 50_000_000])
 @pytest.mark.parametrize(
-    "program, arguments", [(FERROC_PYTHON, []), (PYTHON, ["install"])], ids=["launcher", "install"]
+    "program, arguments", [(FERROC_TEST_PYTHON, []), (PYTHON, ["install"])], ids=["launcher", "install"]
 )
 def test_python_goes_on_after_memory_errors(program, arguments, size):
     done = run(program, "-c", FILL, str(size), *arguments)
@@ -41,7 +41,7 @@ def test_python_goes_on_after_memory_errors(program, arguments, size):
 )
 @pytest.mark.parametrize(
     "program, prelude",
-    [(FERROC_PYTHON, ""), (PYTHON, "import ferroc; ferroc.install()")],
+    [(FERROC_TEST_PYTHON, ""), (PYTHON, "import ferroc; ferroc.install()")],
     ids=["launcher", "install"],
 )
 def test_impossible_sizes(program, prelude, expression):
@@ -57,7 +57,7 @@ except MemoryError:
 @pytest.mark.parametrize("limit_kib", [*range(20_000, 60_000, 4_000), 100_000])
 def test_too_little_memory_for_the_start(limit_kib):
     """Python either runs, or ends with a message; never without a word."""
-    done = run("/bin/sh", "-c", f'ulimit -v {limit_kib}; exec "$0" -c "print(1)"', FERROC_PYTHON)
+    done = run("/bin/sh", "-c", f'ulimit -v {limit_kib}; exec "$0" -c "print(1)"', FERROC_TEST_PYTHON)
     if done.returncode == 0:
         assert done.stdout == "1\n"
     else:

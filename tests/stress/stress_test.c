@@ -2,8 +2,8 @@
  * heaps that move between them and end with live blocks. The whole content of every block is
  * checked each time it changes hands.
  *
- * FERROC_STRESS_THREADS at a time, FERROC_STRESS_GENERATIONS one after the other, each thread
- * FERROC_STRESS_ROUNDS steps; FERROC_TEST_SEED repeats the random choices, though not the way in
+ * FERROC_TEST_STRESS_THREADS at a time, FERROC_TEST_STRESS_GENERATIONS one after the other, each thread
+ * FERROC_TEST_STRESS_ROUNDS steps; FERROC_TEST_SEED repeats the random choices, though not the way in
  * which the threads meet.
  */
 #include <pthread.h>
@@ -347,9 +347,9 @@ static void blocks_survive_many_hands(void **state) {
   enum { THREADS_MAX = 64 };
   static worker_t workers[THREADS_MAX];
   static pthread_t threads[THREADS_MAX];
-  size_t thread_count = from_environment("FERROC_STRESS_THREADS", 4);
-  size_t generations = from_environment("FERROC_STRESS_GENERATIONS", 100);
-  size_t rounds = from_environment("FERROC_STRESS_ROUNDS", 8000);
+  size_t thread_count = from_environment("FERROC_TEST_STRESS_THREADS", 4);
+  size_t generations = from_environment("FERROC_TEST_STRESS_GENERATIONS", 100);
+  size_t rounds = from_environment("FERROC_TEST_STRESS_ROUNDS", 8000);
   assert_true(thread_count <= THREADS_MAX);
   random_source_t source = {random_seed()};
   for (size_t i = 0; i < SHARED_HEAPS; i++) {

@@ -2,7 +2,7 @@
 # Under --config=asan, ubsan or tsan a program must fail by the mistakes that this sanitizer looks for, and must run through
 # with the others; without one it must run through with all.
 set -u
-sanitizer=${FERROC_SANITIZER:-none}
+sanitizer=${FERROC_TEST_SANITIZER:-none}
 failures=0
 
 case $sanitizer in
@@ -11,7 +11,7 @@ case $sanitizer in
   tsan) found="race" ;;
   none) found="" ;;
   *)
-    echo "not ok - FERROC_SANITIZER is '$sanitizer' (allowed: asan, ubsan, tsan, none)"
+    echo "not ok - FERROC_TEST_SANITIZER is '$sanitizer' (allowed: asan, ubsan, tsan, none)"
     exit 1
     ;;
 esac
