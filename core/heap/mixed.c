@@ -109,7 +109,8 @@ static fe_shard_t *add_shard(fe_heap_t *heap) {
   return shard;
 }
 
-/* No block is in it, so nobody is about to free one or to send the shard to the inbox. */
+/* No block is in it. What others free is taken in when the shard comes out of the inbox and not
+ * before, so nobody is about to free one, or to send the shard to the inbox. */
 static void give_up(fe_heap_t *heap, fe_shard_t *shard) {
   fe_mixed_list_t *list = &heap->mixed;
   if (shard->prev != NULL) shard->prev->next = shard->next;

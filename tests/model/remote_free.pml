@@ -3,7 +3,8 @@
  * One owner, REMOTES threads that free blocks which the owner handed to them, SHARDS shards of
  * BLOCKS blocks each. Inlines are named after the functions that they follow; each statement, or
  * atomic group, is one access to memory that another thread can see. NURSERY: shard 1 is one that
- * is in no queue and never given up; LARGE: it is a large block, given up when it is woken.
+ * is in no queue and never given up; LARGE: it is a large block, given up when it is woken; MIXED:
+ * it is a mixed shard, in no queue and given up when it is empty.
  *
  * Checked: no block is lost, handed out twice or freed twice; whatever others freed comes back by
  * the inbox or in a listed shard (no lost wake-up); a shard is given up only when nobody will touch
@@ -37,8 +38,17 @@
 #ifdef LARGE
 #define HAS_QUEUE(shard) ((shard) != 1)
 #else
+#ifdef MIXED
+#define HAS_QUEUE(shard) ((shard) != 1)
+#else
 #define HAS_QUEUE(shard) true
 #endif
+#endif
+#endif
+#ifdef MIXED
+#define IS_MIXED(shard) ((shard) == 1)
+#else
+#define IS_MIXED(shard) false
 #endif
 #ifdef LARGE
 #define IS_LARGE(shard) ((shard) == 1)
@@ -282,6 +292,14 @@ inline fe_heap_shard_after_free(shard) {
   fi
 }
 
+/* No look at the state: a shard whose blocks are all back has no message on its way. */
+inline fe_mixed_after_free(shard) {
+  if
+  :: used[shard] == 0 && IS_MIXED(shard) -> give_up(shard)
+  :: true
+  fi
+}
+
 inline fe_heap_shelve_shard(shard) { is_listed[shard] = false }
 inline fe_heap_unshelve_shard(shard) { is_listed[shard] = true }
 
@@ -305,7 +323,7 @@ inline wake(shard) {
   if
   :: HAS_QUEUE(shard) -> wake_blocks(shard)
   :: IS_LARGE(shard) -> fe_heap_take_in(shard); give_up(shard)
-  :: else -> fe_heap_take_in(shard)
+  :: else -> fe_heap_take_in(shard); fe_mixed_after_free(shard)
   fi
 }
 
@@ -470,7 +488,11 @@ inline free_own() {
         fe_heap_unshelve_shard(shard)
      :: else
      fi;
-     fe_heap_shard_after_free(shard)
+     fe_heap_shard_after_free(shard);
+     if
+     :: is_live[shard] -> fe_mixed_after_free(shard)
+     :: else
+     fi
   fi;
   d_step { shard = NIL; block = NIL }
 }
@@ -495,6 +517,11 @@ inline fe_heap_collect() {
      :: is_live[shard] && is_listed[shard] ->
         fe_remote_take(shard);
         fe_heap_shard_after_free(shard)
+     :: is_live[shard] && IS_MIXED(shard) ->
+#ifdef MUTATION_MIXED_TAKEN_EARLY
+        fe_remote_take(shard);
+#endif
+        fe_mixed_after_free(shard)
      :: else
      fi;
      shard++
