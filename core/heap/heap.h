@@ -47,7 +47,8 @@ struct fe_heap {
   fe_budget_t budget;
   /* Bytes in large blocks: a permanent heap's may be given back by anybody. Relaxed, a figure. */
   _Atomic(size_t) large_bytes;
-  _Atomic(size_t) child_count; /* heaps whose parent this is; relaxed */
+  /* Heaps whose parent this is. Any thread counts up, relaxed; down by release, read by acquire. */
+  _Atomic(size_t) child_count;
 
   /* -- the user's alone -- */
   /* The current shard for each size up to FE_TINY_MAX: the class of the size, or
@@ -65,7 +66,7 @@ struct fe_heap {
   size_t shard_count;
   uint8_t slow_count;       /* slow allocations since the last look at the clock */
   bool is_tight;            /* see limit.c */
-  bool has_met_limit;       /* since the last failed allocation was reported */
+  bool has_met_limit;       /* in the allocation that is under way, or was last */
   bool is_unchecked;        /* fe_heap_resize was used: count in used_unchecked */
   bool is_permanent;        /* lives for good; constant */
   bool is_thread_heap;      /* permanent, and handed on from thread to thread; constant */

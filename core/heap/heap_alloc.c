@@ -64,7 +64,6 @@ static void *pop_counted(fe_shard_t *shard, bool is_unchecked) {
 /* The allocation failed: says so to whoever wants to know. Returns NULL. */
 static void *report_failure(fe_heap_t *heap, size_t bytes) {
   fe_error_t error = heap->has_met_limit ? FE_ERROR_LIMIT : FE_ERROR_NO_MEMORY;
-  heap->has_met_limit = false;
   if (!heap->has_annex) return NULL;
   const fe_heap_annex_t *annex = fe_heap_annex(heap);
   if (annex->on_error != NULL) annex->on_error(heap, error, bytes, annex->user_data);
@@ -94,9 +93,21 @@ static void tick(fe_heap_t *heap) {
   if (on_tick != NULL) on_tick();
 }
 
+/* There is no memory left: gives up the empty shards that the heap keeps for other sizes; whether
+ * there were any. */
+static bool has_given_up_shards(fe_heap_t *heap) {
+  size_t before = heap->shard_count;
+  if (!heap->has_met_limit) fe_heap_collect(heap, false);
+  return heap->shard_count < before;
+}
+
 FE_COLD void *fe_heap_alloc_slowly(fe_heap_t *heap, size_t size, bool is_unchecked) {
   if (++heap->slow_count % FE_TICK_EVERY == 0) tick(heap);
+  heap->has_met_limit = false;
   void *block = alloc_slowly(heap, size, is_unchecked);
+  if (FE_UNLIKELY(block == NULL) && has_given_up_shards(heap)) {
+    block = alloc_slowly(heap, size, is_unchecked);
+  }
   return FE_LIKELY(block != NULL) ? block : report_failure(heap, size);
 }
 
@@ -131,6 +142,10 @@ void *fe_heap_alloc_aligned(fe_heap_t *heap, size_t size, size_t alignment) {
     void *block = fe_heap_alloc_quickly(heap, size);
     return block != NULL ? block : fe_heap_alloc_slowly(heap, size, false);
   }
+  heap->has_met_limit = false;
   void *block = alloc_aligned(heap, size == 0 ? 1 : size, alignment);
+  if (FE_UNLIKELY(block == NULL) && has_given_up_shards(heap)) {
+    block = alloc_aligned(heap, size == 0 ? 1 : size, alignment);
+  }
   return block != NULL ? block : report_failure(heap, size);
 }

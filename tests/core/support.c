@@ -197,6 +197,27 @@ void assert_child_succeeds(void (*body)(void *argument), void *argument) {
   }
 }
 
+void assert_child_says(void (*body)(void *argument), void *argument, ...) {
+  child_result_t result;
+  run_in_child(&result, body, argument);
+  const char *said = result.errors;
+  if (result.status != 0) {
+    fail_msg("the child ended with status 0x%x and said: %s", (unsigned)result.status, said);
+  }
+  const char *line_end = strchr(said, '\n');
+  if (strncmp(said, "ferroc: ", 8) != 0 || line_end == NULL || line_end[1] != '\0') {
+    fail_msg("not one line of ferroc's, but: \"%s\"", said);
+  }
+  va_list texts;
+  va_start(texts, argument);
+  for (const char *text; (text = va_arg(texts, const char *)) != NULL;) {
+    if (strstr(said, text) == NULL) {
+      fail_msg("nothing about \"%s\", but: %s", text, said);
+    }
+  }
+  va_end(texts);
+}
+
 typedef struct thread_call {
   void (*body)(void *argument);
   void *argument;

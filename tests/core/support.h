@@ -27,6 +27,23 @@
 #define KIB ((size_t)1024)
 #define MIB (KIB * KIB)
 
+/* The shape of memory that the library is built with: -DFE_SLAB_SHIFT and so on, for the library
+ * and the tests alike, with the defaults of core/base/config.h. */
+#ifndef FE_SLAB_SHIFT
+#define FE_SLAB_SHIFT 22
+#endif
+#ifndef FE_SHARD_SHIFT
+#define FE_SHARD_SHIFT 16
+#endif
+#ifndef FE_GRANULE_SHIFT
+#define FE_GRANULE_SHIFT 4
+#endif
+#define SLAB_BYTES ((size_t)1 << FE_SLAB_SHIFT)
+#define UNIT_BYTES ((size_t)1 << FE_SHARD_SHIFT)
+#define GRANULE ((size_t)1 << FE_GRANULE_SHIFT)
+#define UNITS_PER_SLAB (SLAB_BYTES / UNIT_BYTES)
+#define MEDIUM_MAX (UNIT_BYTES * 15 / 32) /* the largest blocks that share a shard */
+
 /* For threads and child processes, where cmocka's assertions (a longjmp) must not be used. */
 #define require(condition)                            \
   do {                                                \
@@ -92,6 +109,10 @@ typedef struct child_result {
 void run_in_child(child_result_t *result, void (*body)(void *argument), void *argument);
 /* Asserts that body returned in a child of its own, and prints what the child said if not. */
 void assert_child_succeeds(void (*body)(void *argument), void *argument);
+
+/* Asserts that body returned in a child of its own, which wrote one line to stderr that begins with
+ * "ferroc: " and contains each of the texts, up to a NULL. */
+void assert_child_says(void (*body)(void *argument), void *argument, ...);
 
 /* Runs body in a thread of its own and waits for its end. */
 void run_in_thread(void (*body)(void *argument), void *argument);
