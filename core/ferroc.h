@@ -175,7 +175,8 @@ FE_API void fe_heap_destroy(fe_heap_t *heap);
 
 /* The holder lets go of the heap: what it did with it happens before the return of the
  * fe_heap_take_over that succeeds. It must not use the heap any more; blocks stay valid, and may
- * be freed by fe_free. */
+ * be freed by fe_free. Refused with a line on stderr and errno EINVAL for a thread's own heap, and
+ * for one that is handed over already. */
 FE_API void fe_heap_hand_over(fe_heap_t *heap);
 
 /* Takes a heap that was handed over. True: the caller holds it now. False: it was not handed over,
@@ -283,8 +284,9 @@ struct fe_base {
   void *(*allocate)(const fe_base_t *base, size_t size, size_t alignment);
   /* Gives a whole chunk back. A NULL function: chunks are kept for good. */
   void (*release)(const fe_base_t *base, void *chunk, size_t size);
-  /* Puts memory behind whole pages before they are touched; false when there is none. NULL: memory
-   * comes by itself. */
+  /* Puts memory behind whole pages before they are touched; false when there is none. Where pages
+   * are larger than shards (64 KiB), some may have memory already: these keep what they hold. NULL:
+   * memory comes by itself. */
   bool (*commit)(const fe_base_t *base, void *start, size_t size);
   /* Takes the memory behind whole pages back and keeps the addresses; the contents are lost.
    * Returns false when it did not. NULL: memory stays. */
@@ -321,7 +323,8 @@ FE_API fe_arenas_t *fe_arenas_create(const fe_base_t *base, void *memory, size_t
 
 /* Hands in one more region, of any size and alignment; what does not make whole shards of 64 KiB is
  * not used. It is the arenas' until they are destroyed. arenas NULL: the process's. False and errno
- * EINVAL, with a line on stderr, when it is too small or in use already. Any thread. */
+ * EINVAL, with a line on stderr, when it is too small or in use already; ENOMEM when there are 256
+ * regions that begin or end inside of a slab (at a multiple of 4 MiB is not inside). Any thread. */
 FE_API bool fe_arenas_manage(fe_arenas_t *arenas, void *memory, size_t size);
 
 /* Ends the arenas and releases their chunks. False, errno EBUSY and a line on stderr while a

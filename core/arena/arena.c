@@ -24,7 +24,7 @@ static bool mark_taken(fe_arena_t *arena, unsigned index, fe_units_t mask, bool 
   while (missing != 0) {
     fe_units_t units = fe_bitmap_first_run(missing);
     char *start = fe_unit_address(arena, index, fe_bitmap_first(units));
-    if (!base->commit(base, start, fe_bitmap_count(units) * FE_UNIT_SIZE)) break;
+    if (!fe_chunk_commit(base, start, fe_bitmap_count(units) * FE_UNIT_SIZE)) break;
     missing &= ~units;
   }
   if (missing == 0) return true;
@@ -182,11 +182,10 @@ static bool take_slabs(fe_arenas_t *arenas, size_t count, fe_run_t *run) {
 static bool take_chunk(fe_arenas_t *arenas, size_t slab_count, fe_run_t *run) {
   const fe_base_t *base = arenas->base;
   size_t size = slab_count * FE_SLAB_SIZE;
-  char *chunk = base->allocate == NULL ? NULL : base->allocate(base, size, FE_SLAB_SIZE);
+  char *chunk = fe_chunk_allocate(base, size);
   if (chunk == NULL) return false;
-  bool is_committed = base->commit == NULL || base->commit(base, chunk, size);
-  if (!is_committed || !fe_ownership_set(chunk, size)) {
-    if (base->release != NULL) base->release(base, chunk, size);
+  if (!fe_chunk_commit(base, chunk, size) || !fe_ownership_set(chunk, size)) {
+    fe_chunk_release(base, chunk, size);
     return false;
   }
   if (wants_only_huge() && base->advise_huge != NULL) base->advise_huge(base, chunk, size, true);
@@ -196,6 +195,9 @@ static bool take_chunk(fe_arenas_t *arenas, size_t slab_count, fe_run_t *run) {
                     .is_zero = base->is_zeroed};
   return true;
 }
+
+/* Whether there were units, but the base had no memory for them: more addresses are no help. */
+static bool is_refused(const fe_run_t *run) { return run->arena != NULL; }
 
 static bool take_run_in_slab(fe_arenas_t *arenas, fe_arena_hint_t *hint, size_t unit_count,
                              fe_run_t *run) {
@@ -208,7 +210,7 @@ static bool take_run_in_slab(fe_arenas_t *arenas, fe_arena_hint_t *hint, size_t 
                  .wants_huge = is_needed || wants_only_huge(),
                  .spares_huge = setting == FE_HUGE_PAGES_BY_NEED && !is_single};
   while (!take_units(arenas, hint, wish, run)) {
-    if (fe_arenas_add_chunk(arenas, 0)) continue;
+    if (!is_refused(run) && fe_arenas_add_chunk(arenas, 0)) continue;
     wish.spares_huge = false;
     return take_units(arenas, hint, wish, run);
   }
@@ -216,15 +218,19 @@ static bool take_run_in_slab(fe_arenas_t *arenas, fe_arena_hint_t *hint, size_t 
 }
 
 static bool take_whole_slabs(fe_arenas_t *arenas, size_t slab_count, fe_run_t *run) {
-  if (slab_count <= FE_ARENA_RUN_SLABS_MAX) {
+  /* A base that takes nothing back would lose a chunk that is freed. */
+  bool can_release = arenas->base->release != NULL;
+  if (slab_count <= FE_ARENA_RUN_SLABS_MAX || !can_release) {
     do {
       if (take_slabs(arenas, slab_count, run)) return true;
-    } while (fe_arenas_add_chunk(arenas, slab_count));
+    } while (!is_refused(run) && fe_arenas_add_chunk(arenas, slab_count));
   }
-  return take_chunk(arenas, slab_count, run) || take_slabs(arenas, slab_count, run);
+  return (can_release && take_chunk(arenas, slab_count, run)) ||
+         take_slabs(arenas, slab_count, run);
 }
 
 bool fe_arenas_take(fe_arenas_t *arenas, fe_arena_hint_t *hint, size_t unit_count, fe_run_t *run) {
+  run->arena = NULL;
   if (unit_count <= FE_LARGE_UNITS_MAX) return take_run_in_slab(arenas, hint, unit_count, run);
   size_t slab_count = (unit_count + FE_UNITS_PER_SLAB - 1) / FE_UNITS_PER_SLAB;
   if (take_whole_slabs(arenas, slab_count, run)) return true;
@@ -280,7 +286,7 @@ bool fe_arenas_extend(fe_arena_t *arena, char *start, size_t unit_count, size_t 
 static void give_chunk(const fe_base_t *base, const fe_run_t *run) {
   size_t size = run->unit_count * FE_UNIT_SIZE;
   fe_ownership_clear(run->start, size);
-  if (base->release != NULL) base->release(base, run->start, size);
+  fe_chunk_release(base, run->start, size);
 }
 
 void fe_arenas_give(fe_arenas_t *arenas, const fe_run_t *run) {

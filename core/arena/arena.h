@@ -115,6 +115,17 @@ static inline char *fe_unit_address(const fe_arena_t *arena, size_t slab, size_t
   return arena->start + slab * FE_SLAB_SIZE + unit * FE_UNIT_SIZE;
 }
 
+/* A chunk of the base that lies where one can; NULL: there is none, or it does not, which is said.
+ */
+char *fe_chunk_allocate(const fe_base_t *base, size_t size);
+
+/* Gives a chunk back, if the base takes it. */
+void fe_chunk_release(const fe_base_t *base, char *chunk, size_t size);
+
+/* Puts memory behind units of a chunk. The base's pages may be larger than units: then other units
+ * of the same pages may be in use already. */
+bool fe_chunk_commit(const fe_base_t *base, char *start, size_t size);
+
 /* The units of a slab that the arena has memory for and does not need itself. */
 fe_units_t fe_arena_usable_units(const fe_arena_t *arena, unsigned slab);
 

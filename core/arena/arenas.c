@@ -76,23 +76,46 @@ static void make_arena(fe_arenas_t *arenas, const site_t *site, size_t extra) {
   publish_arena(arenas, arena);
 }
 
-static bool commit_header(const fe_base_t *base, const site_t *site, size_t extra) {
+char *fe_chunk_allocate(const fe_base_t *base, size_t size) {
+  if (base->allocate == NULL) return NULL;
+  char *chunk = base->allocate(base, size, FE_SLAB_SIZE);
+  if (chunk == NULL) return NULL;
+  uintptr_t start = (uintptr_t)chunk;
+  bool is_aligned = (start & (FE_SLAB_SIZE - 1)) == 0;
+  if (is_aligned && size <= UINTPTR_MAX - start && fe_is_address(start + size - 1)) return chunk;
+  fe_warn("the base's allocate gave %p; a chunk must begin at a multiple of %zu KiB below 2^%d",
+          (void *)chunk, FE_SLAB_SIZE >> 10, FE_ADDRESS_BITS);
+  fe_chunk_release(base, chunk, size);
+  return NULL;
+}
+
+void fe_chunk_release(const fe_base_t *base, char *chunk, size_t size) {
+  if (base->release != NULL) base->release(base, chunk, size);
+}
+
+bool fe_chunk_commit(const fe_base_t *base, char *start, size_t size) {
   if (base->commit == NULL) return true;
-  return base->commit(base, site->start, header_units_for(site->unit_count, extra) * FE_UNIT_SIZE);
+  uintptr_t first = (uintptr_t)start & ~(uintptr_t)(base->page_size - 1);
+  uintptr_t end = fe_align_up((uintptr_t)start + size, base->page_size);
+  return base->commit(base, (void *)first, end - first);
+}
+
+static bool commit_header(const fe_base_t *base, const site_t *site, size_t extra) {
+  size_t header_units = header_units_for(site->unit_count, extra);
+  return fe_chunk_commit(base, site->start, header_units * FE_UNIT_SIZE);
 }
 
 static void release(const fe_base_t *base, const site_t *site) {
-  if (base->release != NULL) base->release(base, site->start, site->unit_count * FE_UNIT_SIZE);
+  fe_chunk_release(base, site->start, site->unit_count * FE_UNIT_SIZE);
 }
 
 /* A chunk of the base of at least `slab_min` slabs, of `slab_wish` if it can be, with its header's
  * memory there. */
 static bool allocate_site(const fe_base_t *base, size_t slab_min, size_t slab_wish, size_t extra,
                           site_t *site) {
-  if (base->allocate == NULL) return false;
   size_t count = slab_wish > slab_min ? slab_wish : slab_min;
   for (;; count = count / 2 > slab_min ? count / 2 : slab_min) {
-    site->start = base->allocate(base, count * FE_SLAB_SIZE, FE_SLAB_SIZE);
+    site->start = fe_chunk_allocate(base, count * FE_SLAB_SIZE);
     if (site->start != NULL || count == slab_min) break;
   }
   if (site->start == NULL) return false;
@@ -105,10 +128,20 @@ static bool allocate_site(const fe_base_t *base, size_t slab_min, size_t slab_wi
   return false;
 }
 
+/* How many slabs an arena must have for `free_count` of them in a row to be wholly free: the first
+ * ones hold the header. */
+static size_t slabs_for(size_t free_count) {
+  size_t count = free_count + 1;
+  size_t header_units = header_units_for(count * FE_UNITS_PER_SLAB, 0);
+  size_t header_slabs = (header_units + FE_UNITS_PER_SLAB - 1) / FE_UNITS_PER_SLAB;
+  /* A header of so many slabs may itself need one more for what it notes about them. */
+  return header_slabs == 1 ? count : free_count + header_slabs + 1;
+}
+
 bool fe_arenas_add_chunk(fe_arenas_t *arenas, size_t slab_min) {
   bool is_first = fe_arenas_first(arenas) == NULL;
   size_t wish = (is_first ? FE_FIRST_ARENA_BYTES : FE_ARENA_BYTES) >> FE_SLAB_SHIFT;
-  size_t least = slab_min + 1; /* the first slab is not wholly free */
+  size_t least = slabs_for(slab_min);
   site_t site;
   if (!allocate_site(arenas->base, least, wish, 0, &site)) return false;
   if (is_first) fe_ownership_stay_small(arenas->base);
@@ -125,23 +158,31 @@ bool fe_arenas_add_chunk(fe_arenas_t *arenas, size_t slab_min) {
   return true;
 }
 
-/* The whole units of a region; none if it wraps around or lies where no block can. */
-static site_t site_of_region(void *memory, size_t size) {
+/* Whether a region lies where blocks can; says so if not. */
+static bool is_place(const char *function, const void *memory, size_t size) {
   uintptr_t start = (uintptr_t)memory;
-  site_t none = {.start = NULL};
-  if (start == 0 || size > UINTPTR_MAX - start || start > UINTPTR_MAX - FE_UNIT_SIZE) return none;
-  uintptr_t end = (start + size) & ~(uintptr_t)(FE_UNIT_SIZE - 1);
-  uintptr_t first = fe_align_up(start, FE_UNIT_SIZE);
-  if (first >= end || !fe_is_address(end - 1)) return none;
-  return (site_t){
-      .start = (char *)first, .unit_count = (end - first) >> FE_SHARD_SHIFT, .is_lent = true};
+  bool is_inside =
+      size < UINTPTR_MAX - start && fe_is_address(start) && fe_is_address(start + size);
+  if (memory != NULL && is_inside) return true;
+  fe_warn(memory == NULL ? "%s: the region must not be NULL"
+                         : "%s: the region must end within the addresses that a program has",
+          function);
+  errno = EINVAL;
+  return false;
+}
+
+/* The whole units of a region; there may be none. */
+static site_t site_of_region(void *memory, size_t size) {
+  uintptr_t first = fe_align_up((uintptr_t)memory, FE_UNIT_SIZE);
+  uintptr_t end = ((uintptr_t)memory + size) & ~(uintptr_t)(FE_UNIT_SIZE - 1);
+  size_t unit_count = first < end ? (end - first) >> FE_SHARD_SHIFT : 0;
+  return (site_t){.start = (char *)first, .unit_count = unit_count, .is_lent = true};
 }
 
 /* Whether a region can become an arena, of which `extra` bytes are needed for something else; it is
  * noted as ferroc's then. Says what is wrong if it cannot. */
 static bool claim_region(const char *function, const site_t *site, size_t extra) {
-  size_t header_units = header_units_for(site->unit_count, extra);
-  if (site->start == NULL || site->unit_count <= header_units) {
+  if (site->unit_count <= header_units_for(site->unit_count, extra)) {
     fe_warn(
         "%s: the region is too small: after its start is rounded up to %zu KiB, it must hold "
         "%zu KiB or more",
@@ -150,8 +191,8 @@ static bool claim_region(const char *function, const site_t *site, size_t extra)
     return false;
   }
   size_t size = site->unit_count * FE_UNIT_SIZE;
-  if (fe_owns_address(site->start) || fe_owns_address(site->start + size - 1)) {
-    fe_warn("%s: the region is in use already", function);
+  if (fe_ownership_overlaps(site->start, size)) {
+    fe_warn("%s: the region is in use already, or a part of it is", function);
     errno = EINVAL;
     return false;
   }
@@ -165,6 +206,7 @@ static bool claim_region(const char *function, const site_t *site, size_t extra)
 
 bool fe_arenas_manage(fe_arenas_t *arenas, void *memory, size_t size) {
   if (arenas == NULL) arenas = &fe_arenas_default;
+  if (!is_place("fe_arenas_manage", memory, size)) return false;
   site_t site = site_of_region(memory, size);
   if (!claim_region("fe_arenas_manage", &site, 0)) return false;
   make_arena(arenas, &site, 0);
@@ -172,7 +214,8 @@ bool fe_arenas_manage(fe_arenas_t *arenas, void *memory, size_t size) {
 }
 
 static const char *what_is_wrong(const fe_base_t *base, const void *memory) {
-  if (base == NULL) return "the base is NULL; it must be fe_base_mmap or a table of functions";
+  if (base == NULL)
+    return "the base is NULL; it must be fe_base_mmap, fe_base_static or a table of functions";
   if (!fe_is_power_of_two(base->page_size)) return "the base's page_size must be a power of two";
   if (base->page_size > FE_SLAB_SIZE) return "the base's page_size must not be above the slab size";
   if (base->allocate == NULL && memory == NULL) {
@@ -193,6 +236,7 @@ fe_arenas_t *fe_arenas_create(const fe_base_t *base, void *memory, size_t size) 
   }
   site_t site;
   if (memory != NULL) {
+    if (!is_place("fe_arenas_create", memory, size)) return NULL;
     site = site_of_region(memory, size);
     if (!claim_region("fe_arenas_create", &site, FE_ARENAS_BYTES)) return NULL;
   } else if (!allocate_site(base, 2, FE_FIRST_ARENA_BYTES >> FE_SLAB_SHIFT, FE_ARENAS_BYTES,

@@ -57,7 +57,21 @@ bool fe_ownership_in_region(const void *ptr) {
   return false;
 }
 
+static bool overlaps_region(uintptr_t start, uintptr_t end) {
+  unsigned count = atomic_load_explicit(&fe_ownership_region_count, memory_order_relaxed);
+  for (unsigned i = 0; i < count; i++) {
+    uintptr_t region_end = atomic_load_explicit(&regions[i].end, memory_order_acquire);
+    uintptr_t region_start = atomic_load_explicit(&regions[i].start, memory_order_relaxed);
+    if (start < region_end && region_start < end) return true;
+  }
+  return false;
+}
+
 #ifdef FE_FREESTANDING
+
+bool fe_ownership_overlaps(const char *start, size_t size) {
+  return overlaps_region((uintptr_t)start, (uintptr_t)start + size);
+}
 
 bool fe_ownership_set(const char *start, size_t size) {
   return note_region((uintptr_t)start, (uintptr_t)start + size);
@@ -85,6 +99,16 @@ static void mark_slabs(uintptr_t start, uintptr_t end, bool is_owned) {
       atomic_fetch_and_explicit(&fe_ownership[slab >> 3], (uint8_t)~bit, memory_order_relaxed);
     }
   }
+}
+
+bool fe_ownership_overlaps(const char *start, size_t size) {
+  uintptr_t first = (uintptr_t)start;
+  uintptr_t last = first + size - 1;
+  for (uintptr_t slab = first >> FE_SLAB_SHIFT; slab <= last >> FE_SLAB_SHIFT; slab++) {
+    uint8_t byte = atomic_load_explicit(&fe_ownership[slab >> 3], memory_order_relaxed);
+    if ((byte >> (slab & 7)) & 1) return true;
+  }
+  return overlaps_region(first, first + size);
 }
 
 static bool is_whole(uintptr_t start, uintptr_t end) {

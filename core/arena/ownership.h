@@ -18,6 +18,9 @@
  * inside of slabs already. Any thread. */
 bool fe_ownership_set(const char *start, size_t size);
 
+/* Whether any byte of the memory is ferroc's already. Any thread. */
+bool fe_ownership_overlaps(const char *start, size_t size);
+
 /* The same memory is ferroc's no more. Any thread. */
 void fe_ownership_clear(const char *start, size_t size);
 

@@ -22,12 +22,13 @@ static fe_units_t decommit_units(fe_arena_t *arena, unsigned slab, fe_units_t un
   return done;
 }
 
-/* The units of groups of `count`, side by side, that are wholly in `units`. */
-static fe_units_t whole_groups(fe_units_t units, unsigned count) {
+/* The units of groups of `count`, side by side, which share a page: of those that have units to
+ * purge, and others only that are free and clean. */
+static fe_units_t whole_groups(fe_units_t units, fe_units_t clean, unsigned count) {
   fe_units_t whole = 0;
   for (unsigned first = 0; first + count <= FE_UNITS_PER_SLAB; first += count) {
     fe_units_t group = fe_bitmap_mask(first, count);
-    if ((units & group) == group) whole |= group;
+    if ((units & group) != 0 && ((units | clean) & group) == group) whole |= group;
   }
   return whole;
 }
@@ -40,7 +41,8 @@ static unsigned units_per(size_t bytes) {
 static size_t purge_slab(fe_arena_t *arena, unsigned index, bool aged_only) {
   fe_slab_t *slab = &arena->slab[index];
   fe_units_t free = atomic_load_explicit(&slab->free, memory_order_relaxed);
-  fe_units_t units = free & atomic_load_explicit(&slab->dirty, memory_order_relaxed);
+  fe_units_t dirty = atomic_load_explicit(&slab->dirty, memory_order_relaxed);
+  fe_units_t units = free & dirty;
   size_t page_size = arena->arenas->base->page_size;
   if (aged_only) {
     units &= atomic_load_explicit(&slab->aged, memory_order_relaxed);
@@ -48,7 +50,7 @@ static size_t purge_slab(fe_arena_t *arena, unsigned index, bool aged_only) {
     bool is_huge = atomic_load_explicit(&slab->is_huge, memory_order_relaxed);
     if (is_huge) page_size = FE_HUGE_PAGE_SIZE;
   }
-  units = whole_groups(units, units_per(page_size));
+  units = whole_groups(units, free & ~dirty, units_per(page_size));
   if (units == 0 || !fe_bitmap_take(&slab->free, units)) return 0;
   fe_units_t done = decommit_units(arena, index, units);
   fe_units_t before = atomic_fetch_and_explicit(&slab->dirty, ~done, memory_order_relaxed);

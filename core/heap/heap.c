@@ -123,7 +123,7 @@ static const char *what_keeps(const fe_heap_t *heap) {
 }
 
 static bool is_busy(fe_heap_t *heap) {
-  return !is_held(heap) || atomic_load_explicit(&heap->child_count, memory_order_relaxed) > 0;
+  return !is_held(heap) || atomic_load_explicit(&heap->child_count, memory_order_acquire) > 0;
 }
 
 static void give_list(fe_context_t *context, fe_shard_t *shard) {
@@ -141,7 +141,8 @@ static void disconnect(fe_heap_t *heap) {
   fe_budget_uncharge(heap->budget.parent, fe_budget_charged(&heap->budget));
   if (heap->budget.parent == &fe_budget_process) return;
   fe_heap_t *parent = (fe_heap_t *)((char *)heap->budget.parent - offsetof(struct fe_heap, budget));
-  atomic_fetch_sub_explicit(&parent->child_count, 1, memory_order_relaxed);
+  /* Release: the parent's end comes after all that its children did with it. */
+  atomic_fetch_sub_explicit(&parent->child_count, 1, memory_order_release);
 }
 
 static void give_everything(fe_heap_t *heap) {
@@ -175,7 +176,9 @@ void fe_heap_destroy(fe_heap_t *heap) {
 }
 
 bool fe_heap_contains(const fe_heap_t *heap, const void *ptr) {
-  return ptr != NULL && fe_owns_address(ptr) && fe_shard_of(ptr)->inbox == &heap->inbox;
+  /* The header lies before ptr; at the start of a chunk or a region there is none. */
+  bool is_inside = fe_owns_address(ptr) && fe_owns_address((const char *)ptr - 1);
+  return is_inside && fe_shard_of(ptr)->inbox == &heap->inbox;
 }
 
 /* The live blocks of a shard in a queue. */

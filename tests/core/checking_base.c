@@ -1,0 +1,191 @@
+/* See checking_base.h. */
+#include "tests/core/checking_base.h"
+
+#include <sys/mman.h>
+
+enum { GARBAGE = 0xc7 };
+
+static checking_base_t *checking_of(const fe_base_t *base) {
+  checking_base_t *checking = base->user_data;
+  require(base == &checking->base);
+  return checking;
+}
+
+static bool is_failing(checking_base_t *checking) {
+  if (checking->failing_call == 0) {
+    return false;
+  }
+  if (checking->failing_call > 1) {
+    checking->failing_call--;
+    return false;
+  }
+  checking->failing_call = checking->fails_for_good;
+  return true;
+}
+
+/* The chunk that holds the bytes; start NULL: a free place for one. */
+static checked_chunk_t *find_chunk(checking_base_t *checking, const char *start, size_t size) {
+  for (size_t i = 0; i < CHUNKS_MAX; i++) {
+    checked_chunk_t *chunk = &checking->chunks[i];
+    bool is_inside = start >= chunk->start && start + size <= chunk->start + chunk->size;
+    if (start == NULL ? chunk->start == NULL : chunk->start != NULL && is_inside) {
+      return chunk;
+    }
+  }
+  require_failed(__FILE__, __LINE__, "the base was asked about a chunk of its own");
+}
+
+static char *map_aligned(size_t size, size_t alignment, int protection) {
+  char *start =
+      mmap(NULL, size + alignment, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (start == MAP_FAILED) {
+    return NULL;
+  }
+  size_t before = -(uintptr_t)start & (alignment - 1);
+  if (before > 0) {
+    munmap(start, before);
+  }
+  munmap(start + before + size, alignment - before);
+  return start + before;
+}
+
+static void *allocate_chunk(checking_base_t *checking, size_t size, size_t alignment) {
+  require(size > 0 && size % SLAB_BYTES == 0);
+  require(alignment >= SLAB_BYTES && (alignment & (alignment - 1)) == 0);
+  checking->allocate_count++;
+  if (is_failing(checking) || size > checking->bytes_max - checking->chunk_bytes) {
+    return NULL;
+  }
+  bool needs_commit = checking->base.commit != NULL;
+  checked_chunk_t *chunk = find_chunk(checking, NULL, 0);
+  size_t page_count = size / checking->base.page_size;
+  chunk->start = map_aligned(size, alignment, needs_commit ? PROT_NONE : PROT_READ | PROT_WRITE);
+  require(chunk->start != NULL);
+  chunk->size = size;
+  chunk->is_committed = calloc(page_count, 1);
+  require(chunk->is_committed != NULL);
+  if (!needs_commit) {
+    memset(chunk->is_committed, 1, page_count);
+    checking->committed_bytes += size;
+  }
+  checking->chunk_count++;
+  checking->chunk_bytes += size;
+  return chunk->start;
+}
+
+static void release_chunk(checking_base_t *checking, char *start, size_t size) {
+  checked_chunk_t *chunk = find_chunk(checking, start, size);
+  require(chunk->start == start && chunk->size == size);
+  checking->release_count++;
+  checking->chunk_count--;
+  checking->chunk_bytes -= size;
+  for (size_t page = 0; page < size / checking->base.page_size; page++) {
+    checking->committed_bytes -= chunk->is_committed[page] * checking->base.page_size;
+  }
+  free(chunk->is_committed);
+  chunk->start = NULL;
+  require(munmap(start, size) == 0);
+}
+
+/* The chunk of whole pages; first: the number of the first of them. */
+static checked_chunk_t *whole_pages(checking_base_t *checking, char *start, size_t size,
+                                    size_t *first) {
+  size_t page_size = checking->base.page_size;
+  require(size > 0 && size % page_size == 0 && aligned_to(start, page_size));
+  checked_chunk_t *chunk = find_chunk(checking, start, size);
+  *first = (size_t)(start - chunk->start) / page_size;
+  return chunk;
+}
+
+/* Pages that are there already keep what they hold. */
+static bool commit_pages(checking_base_t *checking, char *start, size_t size) {
+  size_t first;
+  checked_chunk_t *chunk = whole_pages(checking, start, size, &first);
+  size_t page_size = checking->base.page_size;
+  checking->commit_count++;
+  if (is_failing(checking) || checking->committed_bytes + size > checking->committed_max) {
+    return false;
+  }
+  require(mprotect(start, size, PROT_READ | PROT_WRITE) == 0);
+  for (size_t i = 0; i < size / page_size; i++) {
+    if (chunk->is_committed[first + i]) {
+      continue;
+    }
+    chunk->is_committed[first + i] = 1;
+    checking->committed_bytes += page_size;
+    if (!checking->base.is_zeroed) {
+      memset(start + i * page_size, GARBAGE, page_size < 4096 ? page_size : 4096);
+    }
+  }
+  return true;
+}
+
+static bool decommit_pages(checking_base_t *checking, char *start, size_t size) {
+  size_t first;
+  checked_chunk_t *chunk = whole_pages(checking, start, size, &first);
+  size_t page_size = checking->base.page_size;
+  checking->decommit_count++;
+  require(madvise(start, size, MADV_DONTNEED) == 0);
+  if (checking->base.commit == NULL) {
+    return true;
+  }
+  require(mprotect(start, size, PROT_NONE) == 0);
+  for (size_t i = 0; i < size / page_size; i++) {
+    checking->committed_bytes -= chunk->is_committed[first + i] * page_size;
+    chunk->is_committed[first + i] = 0;
+  }
+  return true;
+}
+
+/* -- The table: the same, one thread at a time ------------------------------------------------- */
+
+static void *base_allocate(const fe_base_t *base, size_t size, size_t alignment) {
+  checking_base_t *checking = checking_of(base);
+  pthread_mutex_lock(&checking->mutex);
+  void *chunk = allocate_chunk(checking, size, alignment);
+  pthread_mutex_unlock(&checking->mutex);
+  return chunk;
+}
+
+static void base_release(const fe_base_t *base, void *chunk, size_t size) {
+  checking_base_t *checking = checking_of(base);
+  pthread_mutex_lock(&checking->mutex);
+  release_chunk(checking, chunk, size);
+  pthread_mutex_unlock(&checking->mutex);
+}
+
+static bool base_commit(const fe_base_t *base, void *start, size_t size) {
+  checking_base_t *checking = checking_of(base);
+  pthread_mutex_lock(&checking->mutex);
+  bool has_memory = commit_pages(checking, start, size);
+  pthread_mutex_unlock(&checking->mutex);
+  return has_memory;
+}
+
+static bool base_decommit(const fe_base_t *base, void *start, size_t size) {
+  checking_base_t *checking = checking_of(base);
+  pthread_mutex_lock(&checking->mutex);
+  bool is_done = decommit_pages(checking, start, size);
+  pthread_mutex_unlock(&checking->mutex);
+  return is_done;
+}
+
+void checking_base_init(checking_base_t *checking, size_t page_size) {
+  memset(checking, 0, sizeof(*checking));
+  checking->base = (fe_base_t){.allocate = base_allocate,
+                               .release = base_release,
+                               .commit = base_commit,
+                               .decommit = base_decommit,
+                               .page_size = page_size,
+                               .user_data = checking};
+  checking->bytes_max = SIZE_MAX;
+  checking->committed_max = SIZE_MAX;
+  require(pthread_mutex_init(&checking->mutex, NULL) == 0);
+}
+
+void checking_base_end(checking_base_t *checking) {
+  require(checking->chunk_count == 0);
+  require(checking->chunk_bytes == 0);
+  require(checking->committed_bytes == 0);
+  pthread_mutex_destroy(&checking->mutex);
+}
