@@ -19,10 +19,7 @@ void *fe_heap_alloc(fe_heap_t *heap, size_t size) {
 
 void *fe_heap_calloc(fe_heap_t *heap, size_t count, size_t size) {
   size_t bytes;
-  if (__builtin_mul_overflow(count, size, &bytes)) {
-    errno = ENOMEM;
-    return NULL;
-  }
+  if (__builtin_mul_overflow(count, size, &bytes)) bytes = SIZE_MAX; /* which fails as well */
   void *block = fe_heap_alloc(heap, bytes);
   if (block == NULL) return NULL;
   bool is_zero = bytes > FE_MEDIUM_MAX && fe_shard_of(block)->is_zero;
@@ -123,7 +120,9 @@ static FE_COLD void *resize_slowly(fe_heap_t *heap, void *ptr, size_t difference
   }
   void *moved = fe_large_move(heap, ptr, new_size);
   if (moved != NULL) return moved;
+  heap->is_shrinking = new_size <= usable;
   moved = fe_heap_resize(heap, NULL, 0, new_size);
+  heap->is_shrinking = false;
   if (moved == NULL) return new_size <= usable ? ptr : NULL;
   memcpy(moved, ptr, old_size < new_size ? old_size : new_size);
   fe_heap_resize(heap, ptr, old_size, 0);

@@ -67,6 +67,7 @@ struct fe_heap {
   uint8_t slow_count;       /* slow allocations since the last look at the clock */
   bool is_tight;            /* see limit.c */
   bool has_met_limit;       /* in the allocation that is under way, or was last */
+  bool is_shrinking;        /* a resize can do without the block that it asks for */
   bool is_unchecked;        /* fe_heap_resize was used: count in used_unchecked */
   bool is_permanent;        /* lives for good; constant */
   bool is_thread_heap;      /* permanent, and handed on from thread to thread; constant */

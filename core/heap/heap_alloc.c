@@ -64,7 +64,7 @@ static void *pop_counted(fe_shard_t *shard, bool is_unchecked) {
 /* The allocation failed: says so to whoever wants to know. Returns NULL. */
 static void *report_failure(fe_heap_t *heap, size_t bytes) {
   fe_error_t error = heap->has_met_limit ? FE_ERROR_LIMIT : FE_ERROR_NO_MEMORY;
-  if (!heap->has_annex) return NULL;
+  if (!heap->has_annex || heap->is_shrinking) return NULL;
   const fe_heap_annex_t *annex = fe_heap_annex(heap);
   if (annex->on_error != NULL) annex->on_error(heap, error, bytes, annex->user_data);
   return NULL;

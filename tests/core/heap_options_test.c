@@ -81,6 +81,40 @@ static void a_wrong_granule_is_refused_with_a_message(void **state) {
   }
 }
 
+static void a_heap_has_the_name_that_it_was_given(void **state) {
+  (void)state;
+  char given[100] = "cache of thumbnails";
+  fe_heap_options_t options = {.name = given};
+  fe_heap_t *heap = fe_heap_create(&options);
+  assert_non_null(heap);
+  strcpy(given, "something else"); /* it was copied */
+  assert_string_equal(fe_heap_name(heap), "cache of thumbnails");
+  fe_heap_destroy(heap);
+}
+
+static void names_are_cut_off_at_their_greatest_length(void **state) {
+  (void)state;
+  for (size_t length = 0; length < 2 * FE_NAME_MAX; length++) {
+    char given[2 * FE_NAME_MAX + 1] = "";
+    memset(given, 'n', length);
+    fe_heap_options_t options = {.name = given};
+    fe_heap_t *heap = fe_heap_create(&options);
+    assert_non_null(heap);
+    assert_int_equal(strlen(fe_heap_name(heap)), length < FE_NAME_MAX ? length : FE_NAME_MAX);
+    assert_memory_equal(fe_heap_name(heap), given, strlen(fe_heap_name(heap)));
+    fe_heap_destroy(heap);
+  }
+}
+
+static void heaps_without_a_name_have_an_empty_one(void **state) {
+  (void)state;
+  fe_heap_t *heap = fe_heap_create(NULL);
+  assert_non_null(heap);
+  assert_string_equal(fe_heap_name(heap), "");
+  fe_heap_destroy(heap);
+  assert_string_equal(fe_heap_name(fe_thread_heap()), "");
+}
+
 static void create_in_silence(void *options) { require(fe_heap_create(options) != NULL); }
 
 static void good_options_say_nothing(void **state) {
@@ -102,6 +136,9 @@ int main(void) {
       test_that(granule_8_wastes_less),
       test_that(the_memory_limit_option_is_the_limit),
       test_that(a_wrong_granule_is_refused_with_a_message),
+      test_that(a_heap_has_the_name_that_it_was_given),
+      test_that(names_are_cut_off_at_their_greatest_length),
+      test_that(heaps_without_a_name_have_an_empty_one),
       test_that(good_options_say_nothing),
   };
   return cmocka_run_group_tests_name("heap_options", tests, NULL, NULL);
