@@ -6,7 +6,8 @@
  * never passes the limit by a charge, whatever the order; in between, a refused charge may be seen
  * as charged for a moment, and make another one fail that would just have fitted.
  *
- * Relaxed order is enough: the counter orders nothing but itself. */
+ * Relaxed order is enough: the counter orders nothing but itself. Modelled in tests/model
+ * (budget.pml). */
 #ifndef FERROC_CORE_HEAP_BUDGET_H
 #define FERROC_CORE_HEAP_BUDGET_H
 

@@ -104,9 +104,11 @@ void fe_heap_hand_over(fe_heap_t *heap) {
     errno = EINVAL;
     return;
   }
+  /* The step `unclaim` of tests/model/thread_registry.pml. */
   atomic_store_explicit(&heap->is_held, 0, memory_order_release);
 }
 
+/* The step `claim` of tests/model/thread_registry.pml. */
 bool fe_heap_claim(fe_heap_t *heap) {
   int is_held = 0;
   return atomic_compare_exchange_strong_explicit(&heap->is_held, &is_held, 1, memory_order_acquire,

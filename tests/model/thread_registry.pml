@@ -1,4 +1,5 @@
-/* The thread registry (core/thread/registry.c): threads claim idle heaps or make new ones, use them,
+/* The thread registry (core/thread/registry.c) and the hand-over of heaps (core/heap/heap.c:
+ * fe_heap_claim, fe_heap_hand_over, fe_heap_take_over): threads claim idle heaps or make new ones, use them,
  * and leave them to later threads.
  *
  * THREADS threads of the system, each of which is LIVES threads of the program, one after the other; and
@@ -28,7 +29,7 @@
 /* What all threads see. */
 byte registry_head;
 byte registry_next[HEAPS + 1];
-bool is_used[HEAPS + 1];
+bool is_held[HEAPS + 1];
 short idle_count;
 
 /* What the user of a heap alone may touch: two words that it changes one after the other, so that
@@ -45,13 +46,13 @@ byte ended_count;
 inline claim(heap) {
 #ifdef MUTATION_CLAIM_WITHOUT_COMPARISON
   if
-  :: !is_used[heap] -> is_used[heap] = true; got = true
+  :: !is_held[heap] -> is_held[heap] = true; got = true
   :: else -> got = false
   fi;
 #else
   atomic {
     if
-    :: !is_used[heap] -> is_used[heap] = true; got = true
+    :: !is_held[heap] -> is_held[heap] = true; got = true
     :: else -> got = false
     fi
   };
@@ -64,11 +65,11 @@ inline claim(heap) {
 
 inline unclaim(heap) {
 #ifdef MUTATION_COUNTED_AFTER_IDLE
-  is_used[heap] = false;
+  is_held[heap] = false;
   atomic { idle_count++ }
 #else
   atomic { idle_count++ };
-  is_used[heap] = false
+  is_held[heap] = false
 #endif
 }
 
@@ -92,7 +93,7 @@ inline claim_idle() {
 }
 
 inline make_heap() {
-  d_step { made_count++; heap = made_count; is_used[heap] = true };
+  d_step { made_count++; heap = made_count; is_held[heap] = true };
   head = registry_head;
   do
   :: registry_next[heap] = head;
@@ -150,7 +151,7 @@ inline fe_registry_collect_idle() {
   :: heap != NIL ->
 #ifdef MUTATION_COLLECT_WITHOUT_CLAIM
      if
-     :: !is_used[heap] -> begin_use(); change_heap(); end_use()
+     :: !is_held[heap] -> begin_use(); change_heap(); end_use()
      :: else
      fi;
 #else
@@ -177,7 +178,7 @@ inline check_all_heaps_are_idle() {
   heap = registry_head;
   do
   :: heap != NIL ->
-     assert(!is_used[heap]);
+     assert(!is_held[heap]);
      assert(user_count[heap] == 0);
      assert(first_word[heap] == second_word[heap]);
      lives++;

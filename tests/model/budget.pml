@@ -1,0 +1,191 @@
+/* Budgets (core/heap/budget.c, heap.c): threads charge bytes to a heap's budget and the one above it,
+ * take them back, and end their heaps; the heap above ends when those under it have.
+ *
+ * Two budgets under one: THREADS threads, the first two of them on the same budget (any thread may take
+ * back what was charged to a heap, and heaps of several threads may stand under one). Each charges one or
+ * two bytes, TURNS times, and takes them back; whoever is last on a budget ends its heap. The holder
+ * of the upper heap ends that one. Inlines are named after the functions that they follow; each
+ * statement, or atomic group, is one access to memory that another thread can see.
+ *
+ * Checked: no charge passes a limit, on either level; nothing is taken back that was not charged; a
+ * charge that is refused leaves nothing behind: at the end all counts are 0; nobody touches the
+ * upper budget after its end; whoever is alone is refused only what passes a limit.
+ *
+ * Each MUTATION_... leaves out or changes one step, and must be found out. */
+
+#ifndef THREADS
+#define THREADS 3
+#endif
+#ifndef TURNS
+#define TURNS 2
+#endif
+
+#define UPPER 0
+#define NONE 3 /* above the upper one */
+#define PARENT(budget) ((budget) == UPPER -> NONE : UPPER)
+#define LIMIT(budget) ((budget) == UPPER -> 3 : 2)
+
+/* What all threads see: of each budget the bytes that are charged, of the upper heap how many there
+ * are under it. */
+short charged[3];
+short child_count = (THREADS > 2 -> 2 : 1);
+
+/* For the checks only. */
+byte users[3];      /* threads that will still use the heap */
+bool has_ended;     /* the upper heap, and its memory with it */
+byte ended_count;
+
+#define CHECK_BUDGET(budget)                         \
+  assert((budget) != UPPER || !has_ended);           \
+  assert(charged[budget] >= 0);                      \
+  assert(charged[budget] <= LIMIT(budget))
+
+/* got: whether the budget has room for the bytes, and they are charged now. */
+inline charge_one(budget, bytes) {
+  atomic { seen = charged[budget]; CHECK_BUDGET(budget) };
+  do
+#ifndef MUTATION_UPPER_LIMIT_IS_NOT_CHECKED
+  :: seen + bytes > LIMIT(budget) -> got = false; break
+  :: seen + bytes <= LIMIT(budget) ->
+#else
+  :: budget != UPPER && seen + bytes > LIMIT(budget) -> got = false; break
+  :: budget == UPPER || seen + bytes <= LIMIT(budget) ->
+#endif
+#ifdef MUTATION_CHECK_THEN_ADD
+     atomic { charged[budget] = charged[budget] + bytes; CHECK_BUDGET(budget); got = true; break }
+#else
+     atomic {
+       if
+       :: charged[budget] == seen ->
+          charged[budget] = seen + bytes;
+          CHECK_BUDGET(budget);
+          got = true;
+          break
+       :: else -> seen = charged[budget]
+       fi
+     }
+#endif
+  od;
+  seen = 0
+}
+
+/* Takes bytes back from `budget` up to, but without, `end`. */
+inline uncharge_up_to(budget, end, bytes) {
+  each = budget;
+  do
+  :: each == end -> break
+  :: each != end ->
+#ifdef MUTATION_UNCHARGE_BY_STORE
+     seen = charged[each];
+     atomic { charged[each] = seen - bytes; CHECK_BUDGET(each); seen = 0 };
+#else
+     atomic { charged[each] = charged[each] - bytes; CHECK_BUDGET(each) };
+#endif
+     each = PARENT(each)
+  od;
+  each = 0
+}
+
+/* got: whether all levels had room. */
+inline fe_budget_charge(budget, bytes) {
+  level = budget;
+  do
+  :: level == NONE -> break
+  :: level != NONE ->
+     charge_one(level, bytes);
+     if
+     :: got -> level = PARENT(level)
+     :: else ->
+#ifdef MUTATION_NO_ROLL_BACK
+        skip;
+#else
+#ifdef MUTATION_ROLL_BACK_TOO_FAR
+        uncharge_up_to(budget, PARENT(level), bytes);
+#else
+        uncharge_up_to(budget, level, bytes);
+#endif
+#endif
+        break
+     fi
+  od;
+  level = 0
+}
+
+inline fe_budget_uncharge(budget, bytes) {
+#ifdef MUTATION_UNCHARGE_ONE_LEVEL
+  uncharge_up_to(budget, UPPER, bytes)
+#else
+  uncharge_up_to(budget, NONE, bytes)
+#endif
+}
+
+/* The heap's end: what it still has counts above it no more. Its holder is its only user then. */
+inline disconnect(budget) {
+#ifdef MUTATION_COUNTED_OUT_TOO_EARLY
+  child_count--;
+#endif
+  bytes = charged[budget];
+  charged[budget] = 0;
+  fe_budget_uncharge(UPPER, bytes);
+  bytes = 0;
+#ifndef MUTATION_COUNTED_OUT_TOO_EARLY
+  child_count--
+#endif
+}
+
+/* A thread takes back what it charged in the same turn, or leaves it to the heap's end. */
+proctype thread(byte budget) {
+  byte turns, bytes, level, each;
+  short seen;
+  bool got;
+  do
+  :: turns < TURNS ->
+     if
+     :: bytes = 1
+     :: bytes = 2
+     fi;
+     fe_budget_charge(budget, bytes);
+     assert(got || THREADS > 1);
+     if
+     :: got -> fe_budget_uncharge(budget, bytes)
+     :: got && turns == TURNS - 1 -> skip /* left to disconnect */
+     :: !got -> skip
+     fi;
+     atomic { got = false; bytes = 0; turns++ }
+  :: else -> break
+  od;
+  atomic { turns = 0; users[budget]-- ; got = (users[budget] == 0) };
+  if
+  :: got -> disconnect(budget)
+  :: else
+  fi;
+  got = false;
+  ended_count++
+}
+
+/* fe_heap_destroy of the upper heap: refused (is_busy) until there is nothing under it. */
+proctype upper_holder() {
+  atomic {
+    child_count == 0;
+    assert(charged[UPPER] == 0);
+    has_ended = true
+  };
+  ended_count == THREADS;
+  assert(charged[1] == 0 && charged[2] == 0)
+}
+
+init {
+  atomic {
+    users[1] = (THREADS > 1 -> 2 : 1);
+    run thread(1);
+    if
+    :: THREADS > 1 -> run thread(1)
+    :: else
+    fi;
+    if
+    :: THREADS > 2 -> users[2] = 1; run thread(2)
+    :: else
+    fi;
+    run upper_holder()
+  }
+}
