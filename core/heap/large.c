@@ -11,7 +11,7 @@
 /* The units that a block needs at most: the header in front of it, and what its alignment may skip.
  * A run begins at a unit; a block that begins at a unit too has its header in the unit before. */
 static size_t units_for(size_t size, size_t alignment) {
-  size_t before = alignment > FE_SHARD_BLOCKS_START ? alignment : FE_SHARD_BLOCKS_START;
+  size_t before = fe_align_up(FE_SHARD_BLOCKS_START, alignment);
   return (before + size + FE_UNIT_SIZE - 1) >> FE_SHARD_SHIFT;
 }
 

@@ -106,6 +106,26 @@ static void posix_memalign_takes_every_multiple_of_a_pointer(void **state) {
   }
 }
 
+/* Large blocks that leave no byte, or few, between their end and that of their last shard. */
+static void blocks_that_end_with_their_shard_are_whole(void **state) {
+  (void)state;
+  for (size_t alignment = 8; alignment <= 4096; alignment *= 2) {
+    for (size_t spare = 96; spare <= 4096 + 112; spare += 16) {
+      size_t size = 4 * UNIT_BYTES - spare;
+      char *block = fe_aligned_alloc(alignment, size);
+      assert_non_null(block);
+      assert_true(aligned_to(block, alignment));
+      assert_true(fe_malloc_size(block) >= size);
+      char *behind = fe_malloc(UNIT_BYTES);
+      assert_non_null(behind);
+      pattern_fill(block, size, spare);
+      fe_free(behind);
+      assert_true(pattern_holds(block, size, spare));
+      fe_free(block);
+    }
+  }
+}
+
 static void many_aligned_blocks_keep_apart(void **state) {
   (void)state;
   enum { COUNT = 3000 };
@@ -251,6 +271,7 @@ int main(void) {
       test_that(every_alignment_with_every_kind_of_size),
       test_that(every_alignment_from_a_heap),
       test_that(posix_memalign_takes_every_multiple_of_a_pointer),
+      test_that(blocks_that_end_with_their_shard_are_whole),
       test_that(many_aligned_blocks_keep_apart),
       test_that(wrong_alignments_are_refused),
       test_that(posix_memalign_refuses_less_than_a_pointer),
