@@ -18,7 +18,8 @@ fe_heap_t fe_heap_empty = {
 
 static_assert(FE_HEAP_OFFSET >= FE_SHARD_BLOCKS_START, "the heap lies behind the shard's header");
 static_assert(FE_HEAP_OFFSET + sizeof(fe_heap_t) < FE_UNIT_SIZE * 3 / 4, "a nursery has room");
-static_assert(FE_HEAP_OFFSET + sizeof(fe_heap_t) < 4096, "a small heap begins in its first page");
+static_assert(FE_HEAP_OFFSET + sizeof(fe_heap_t) < (FE_SHARD_SHIFT > 16 ? FE_UNIT_SIZE / 16 : 4096),
+              "a small heap begins in its first page, or a sixteenth of its shard");
 
 static fe_shard_t *nursery_shard(const fe_heap_t *heap) {
   return (fe_shard_t *)((char *)heap - FE_HEAP_OFFSET);

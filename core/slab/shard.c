@@ -8,8 +8,8 @@
 fe_shard_t fe_shard_empty;
 
 /* How many bytes of a unit colours may cost where a block is smaller than that: 1/64. */
-#define FE_COLOUR_COUNT 16
 #define FE_COLOUR_STEP 64
+#define FE_COLOUR_COUNT (FE_UNIT_SIZE / 64 / FE_COLOUR_STEP) /* 16 */
 
 fe_shard_t *fe_shard_init(const fe_run_t *run, size_t header, fe_inbox_t *inbox,
                           fe_shard_kind_t kind) {

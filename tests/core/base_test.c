@@ -48,21 +48,25 @@ static const size_t sizes[] = {1,
                                2 * SLAB_BYTES + 1};
 enum { SIZE_COUNT = sizeof(sizes) / sizeof(sizes[0]) };
 
-/* Marks each page of a block, and all of a small one. */
+/* Marks each page of a block, its first bytes and its last. */
+enum { MARKED_WHOLE = 5000 };
+
 static void mark(char *block, size_t size, uint64_t seed) {
-  pattern_fill(block, size < 5000 ? size : 5000, seed);
-  for (size_t i = 5000; i < size; i += 4096) {
+  pattern_fill(block, size < MARKED_WHOLE ? size : MARKED_WHOLE, seed);
+  for (size_t i = MARKED_WHOLE; i < size; i += 4096) {
     block[i] = (char)(seed + i / 4096);
   }
-  block[size - 1] = size < 5000 ? block[size - 1] : (char)seed;
+  if (size > MARKED_WHOLE) {
+    block[size - 1] = (char)seed;
+  }
 }
 
 static bool is_marked(const char *block, size_t size, uint64_t seed) {
-  bool is_right = size < 5000 || block[size - 1] == (char)seed;
-  for (size_t i = 5000; i + 1 < size; i += 4096) {
+  bool is_right = size <= MARKED_WHOLE || block[size - 1] == (char)seed;
+  for (size_t i = MARKED_WHOLE; i + 1 < size; i += 4096) {
     is_right = is_right && block[i] == (char)(seed + i / 4096);
   }
-  return is_right && pattern_holds(block, size < 5000 ? size : 5000, seed);
+  return is_right && pattern_holds(block, size < MARKED_WHOLE ? size : MARKED_WHOLE, seed);
 }
 
 /* Page sizes that a slab can have. */
@@ -77,8 +81,9 @@ static size_t page_size_at(size_t i) {
 /* The least that a base needs: where chunks come from. Here it is libc. */
 static void *chunk_from_libc(const fe_base_t *base, size_t size, size_t alignment) {
   size_t *chunk_count = base->user_data;
-  ++*chunk_count;
-  return size > 32 * SLAB_BYTES ? NULL : aligned_alloc(alignment, size);
+  void *chunk = size > 64 * MIB ? NULL : aligned_alloc(alignment, size);
+  *chunk_count += chunk != NULL;
+  return chunk;
 }
 
 static void chunk_to_libc(const fe_base_t *base, void *chunk, size_t size) {

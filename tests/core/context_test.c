@@ -34,6 +34,15 @@ static void heaps_share_a_context(void **state) {
   assert_true(fe_context_destroy(context));
 }
 
+/* Until there is no room for small blocks in the shard that the heap itself lies in. */
+static void fill_first_shard(fe_heap_t *heap) {
+  void *block;
+  do {
+    block = fe_heap_alloc(heap, 16);
+    require(block != NULL);
+  } while (unit_of(block) == unit_of(heap));
+}
+
 /* The shard that one heap gives up is the one that the next heap takes. */
 static void a_shard_that_is_given_up_serves_the_next_heap(void **state) {
   (void)state;
@@ -42,6 +51,8 @@ static void a_shard_that_is_given_up_serves_the_next_heap(void **state) {
   fe_context_t *context = fe_context_create(arenas);
   fe_heap_t *one = heap_on(context);
   fe_heap_t *other = heap_on(context);
+  fill_first_shard(one);
+  fill_first_shard(other);
   for (size_t size = MEDIUM_MAX; size > MEDIUM_MAX / 2; size -= MEDIUM_MAX / 16) {
     void *block = fe_heap_alloc(one, size);
     assert_non_null(block);

@@ -3,7 +3,7 @@
 
 #include <sys/wait.h>
 
-static void the_default_is_granule_16_without_limit(void **state) {
+static void the_default_is_the_builds_granule_and_no_limit(void **state) {
   (void)state;
   const fe_heap_options_t zero = {0};
   const fe_heap_options_t *const defaults[] = {NULL, &zero};
@@ -15,7 +15,7 @@ static void the_default_is_granule_16_without_limit(void **state) {
     for (size_t size = 0; size < 1000; size++) {
       void *block = fe_heap_alloc(heap, size);
       assert_non_null(block);
-      assert_true(aligned_to(block, 16));
+      assert_true(aligned_to(block, GRANULE));
     }
     fe_heap_destroy(heap);
   }
@@ -132,7 +132,7 @@ static void good_options_say_nothing(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      test_that(the_default_is_granule_16_without_limit),
+      test_that(the_default_is_the_builds_granule_and_no_limit),
       test_that(granule_8_wastes_less),
       test_that(the_memory_limit_option_is_the_limit),
       test_that(a_wrong_granule_is_refused_with_a_message),

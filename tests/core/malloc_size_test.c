@@ -40,8 +40,8 @@ static void blocks_are_not_much_bigger_than_asked_for(void **state) {
   for (size_t size = 1; size < 16 * MIB; size += 1 + size / 500) {
     void *block = fe_malloc(size);
     assert_non_null(block);
-    size_t most = size <= 64 ? (size + 15) / 16 * 16 : size + size / 8;
-    most = most < size + 15 ? size + 15 : most;
+    size_t most = size <= 64 ? (size + GRANULE - 1) / GRANULE * GRANULE : size + size / 8;
+    most = most < size + GRANULE - 1 ? size + GRANULE - 1 : most;
     if (fe_malloc_size(block) > most) {
       fail_msg("%zu bytes take %zu", size, fe_malloc_size(block));
     }

@@ -145,8 +145,8 @@ static void blocks_of_other_threads_are_owned(void **state) {
   fe_free(block);
 }
 
-/* In blocks of up to 30 KiB every byte may be asked about, in bigger ones the first. */
-static size_t askable_size(size_t size) { return size <= 30 * KIB ? size : 1; }
+/* In blocks that share a shard every byte may be asked about, in bigger ones the first. */
+static size_t askable_size(size_t size) { return size <= MEDIUM_MAX ? size : 1; }
 
 static void a_heap_contains_its_own_blocks_only(void **state) {
   (void)state;

@@ -97,12 +97,12 @@ static void check_used_bytes_of(int heap_index) {
   }
 }
 
-/* The heaps answer for any byte of a block of up to 30 KiB, and for the first of a bigger one, or
- * of one that is aligned so widely that it is made like a bigger one. */
+/* The heaps answer for any byte of a block that shares a shard, and for the first of a bigger one,
+ * or of one that is aligned so widely that it is made like a bigger one. */
 static void check_owner(const shadow_block_t *entry) {
   size_t offset = entry->size > 0 ? random_below(&shadow.source, entry->size) : 0;
   assert_step(fe_owns(entry->block + offset));
-  offset = entry->size > 30 * KIB || entry->is_aligned ? 0 : offset;
+  offset = entry->size > MEDIUM_MAX || entry->is_aligned ? 0 : offset;
   for (int i = 0; i < HEAP_COUNT; i++) {
     bool is_owner = i == entry->heap_index;
     assert_step(fe_heap_contains(shadow.heaps[i], entry->block + offset) == is_owner);
@@ -345,7 +345,7 @@ static void a_random_walk_agrees_with_its_shadow(void **state) {
   const char *steps_given = getenv("FERROC_TEST_STEPS");
   size_t steps = steps_given != NULL ? strtoull(steps_given, NULL, 10) : 120000;
   shadow.heaps[THREAD_HEAP] = fe_thread_heap();
-  shadow.granules[THREAD_HEAP] = 16;
+  shadow.granules[THREAD_HEAP] = GRANULE;
   shadow.base_used_bytes = fe_heap_used_bytes(shadow.heaps[THREAD_HEAP]);
   for (int i = 1; i < HEAP_COUNT; i++) {
     create_heap(i);

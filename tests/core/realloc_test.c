@@ -21,7 +21,7 @@ static void *resize_and_check(fe_heap_t *heap, void *block, size_t from, size_t 
   pattern_fill(block, from, from);
   void *moved = reallocate(heap, block, to);
   assert_non_null(moved);
-  assert_true(aligned_to(moved, 16));
+  assert_true(aligned_to(moved, GRANULE));
   assert_true(fe_malloc_size(moved) >= to);
   if (!pattern_holds(moved, smaller(from, to), from)) {
     fail_msg("content lost from %zu to %zu bytes", from, to);

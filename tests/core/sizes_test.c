@@ -56,7 +56,7 @@ static void every_small_size(fe_heap_t *heap, size_t alignment) {
 
 static void every_small_size_from_the_thread_heap(void **state) {
   (void)state;
-  every_small_size(NULL, 16);
+  every_small_size(NULL, GRANULE);
 }
 
 static void every_small_size_from_a_heap(size_t granule) {
@@ -88,7 +88,7 @@ static void sizes_around_powers_of_two(void **state) {
       size_t size = ((size_t)1 << k) - 1 + i;
       blocks[k][i] = fe_malloc(size);
       assert_non_null(blocks[k][i]);
-      assert_true(aligned_to(blocks[k][i], 16));
+      assert_true(aligned_to(blocks[k][i], GRANULE));
       pattern_fill(blocks[k][i], size, size + i);
     }
     for (size_t i = 0; k >= TOGETHER && i < 3; i++) {

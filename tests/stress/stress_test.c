@@ -89,7 +89,7 @@ static void allocate(worker_t *worker, parcel_t *parcel) {
       break;
   }
   require(block != NULL);
-  require(aligned_to(block, 16));
+  require(aligned_to(block, GRANULE));
   *parcel = (parcel_t){.block = block, .size = size, .home = -1};
   write_content(parcel, random_next(source));
 }
