@@ -242,11 +242,15 @@ static void huge_alignments(void **state) {
 static void alignments_and_sizes_without_room(void **state) {
   (void)state;
   static const size_t wishes[][2] = {
-      {(size_t)1 << 63, 1},          {(size_t)1 << 62, (size_t)1 << 62},
-      {(size_t)1 << 48, 100},        {16, SIZE_MAX},
-      {16, SIZE_MAX - 15},           {4096, SIZE_MAX - 100},
-      {64, (size_t)PTRDIFF_MAX + 1}, {16 * 1024 * 1024, SIZE_MAX - 1000},
-      {8, (size_t)1 << 48},
+      {SIZE_MAX / 2 + 1, 1},
+      {SIZE_MAX / 4 + 1, SIZE_MAX / 4 + 1},
+      {BEYOND_MEMORY, 100},
+      {16, SIZE_MAX},
+      {16, SIZE_MAX - 15},
+      {4096, SIZE_MAX - 100},
+      {64, (size_t)PTRDIFF_MAX + 1},
+      {16 * 1024 * 1024, SIZE_MAX - 1000},
+      {8, BEYOND_MEMORY},
   };
   fe_heap_t *heap = fe_heap_create(NULL);
   assert_non_null(heap);

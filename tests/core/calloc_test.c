@@ -156,15 +156,12 @@ static void no_elements_give_distinct_blocks(void **state) {
 
 static void an_overflowing_product_is_refused(void **state) {
   (void)state;
-  static const size_t factors[][2] = {
-      {SIZE_MAX, 2},
-      {2, SIZE_MAX},
-      {SIZE_MAX / 2 + 1, 2},
-      {SIZE_MAX / 16 + 2, 16}, /* wraps to 16 */
-      {(size_t)1 << 33, (size_t)1 << 33},
-      {(size_t)1 << 32, (size_t)1 << 32}, /* wraps to 0 */
-      {SIZE_MAX, SIZE_MAX},
-      {PTRDIFF_MAX, 3},
+  const size_t root = (size_t)1 << (sizeof(size_t) * 4); /* of SIZE_MAX + 1 */
+  const size_t factors[][2] = {
+      {SIZE_MAX, 2},         {2, SIZE_MAX},
+      {SIZE_MAX / 2 + 1, 2}, {SIZE_MAX / 16 + 2, 16}, /* wraps to 16 */
+      {2 * root, 2 * root},  {root, root},            /* wraps to 0 */
+      {SIZE_MAX, SIZE_MAX},  {PTRDIFF_MAX, 3},
   };
   fe_heap_t *heap = fe_heap_create(NULL);
   assert_non_null(heap);

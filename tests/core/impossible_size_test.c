@@ -17,8 +17,8 @@ static const size_t impossible[] = {
     (size_t)PTRDIFF_MAX + 1,
     PTRDIFF_MAX,
     (size_t)PTRDIFF_MAX - 4096,
-    (size_t)1 << 62,
-    (size_t)1 << 48,
+    SIZE_MAX / 4 + 1,
+    BEYOND_MEMORY,
 };
 enum { COUNT = sizeof(impossible) / sizeof(impossible[0]) };
 

@@ -128,7 +128,7 @@ static void zero_bytes_free_the_block(void **state) {
 static void failure_keeps_the_old_block(void **state) {
   (void)state;
   static const size_t impossible[] = {SIZE_MAX, SIZE_MAX - 4096, (size_t)PTRDIFF_MAX + 1,
-                                      (size_t)1 << 48};
+                                      BEYOND_MEMORY};
   for (size_t i = 0; i < LADDER_COUNT; i++) {
     void *block = fe_malloc(ladder[i]);
     assert_non_null(block);

@@ -44,6 +44,10 @@
 #define UNITS_PER_SLAB (SLAB_BYTES / UNIT_BYTES)
 #define MEDIUM_MAX (UNIT_BYTES * 15 / 32) /* the largest blocks that share a shard */
 
+/* A power of two, so big that no machine has memory for it: 2^48 bytes, or 2^30 on one of 32 bits.
+ */
+#define BEYOND_MEMORY ((size_t)1 << (sizeof(size_t) > 4 ? 48 : 30))
+
 /* For threads and child processes, where cmocka's assertions (a longjmp) must not be used. */
 #define require(condition)                            \
   do {                                                \
