@@ -15,10 +15,14 @@ static inline fe_units_t fe_bitmap_mask(unsigned first, unsigned count) {
   return (fe_units_t)(FE_BITMAP_ALL >> (FE_UNITS_PER_SLAB - count)) << first;
 }
 
-static inline unsigned fe_bitmap_first(fe_units_t word) { return (unsigned)__builtin_ctzll(word); }
+static inline unsigned fe_bitmap_first(fe_units_t word) { return fe_lowest_bit(word); }
 
+/* Where a processor has no instruction for it, the compiler's own way is a call of its library,
+ * which is not there everywhere. */
 static inline unsigned fe_bitmap_count(fe_units_t word) {
-  return (unsigned)__builtin_popcountll(word);
+  unsigned count = 0;
+  for (; word != 0; word &= word - 1) count++;
+  return count;
 }
 
 /* The set bits from the first one on that lie side by side. There is at least one. */

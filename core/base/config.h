@@ -85,6 +85,18 @@ static inline bool fe_is_address(uintptr_t address) {
   return address >> (FE_ADDRESS_BITS - 1) <= 1;
 }
 
+/* The place of the lowest bit that is set; there is one. In a 64-bit word a 32-bit processor's
+ * compiler has it looked up by a function of its library, which is not there everywhere. */
+#if UINTPTR_MAX > UINT32_MAX
+static inline unsigned fe_lowest_bit(uint64_t word) { return (unsigned)__builtin_ctzll(word); }
+#else
+static inline unsigned fe_lowest_bit(uint64_t word) {
+  uint32_t low = (uint32_t)word;
+  uint32_t high = (uint32_t)(word >> 32);
+  return (unsigned)(low != 0 ? __builtin_ctz(low) : 32 + __builtin_ctz(high));
+}
+#endif
+
 static inline bool fe_is_power_of_two(size_t value) {
   return value != 0 && (value & (value - 1)) == 0;
 }

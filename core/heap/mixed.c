@@ -36,8 +36,6 @@ static size_t granule_of(const fe_shard_t *shard, const void *ptr) {
 
 #define WORD_BITS FE_MIXED_WORD_BITS
 
-static size_t lowest_bit(uintptr_t bits) { return (size_t)__builtin_ctzll(bits); }
-
 static size_t highest_bit(uintptr_t bits) { return 63 - (size_t)__builtin_clzll(bits); }
 
 static void set_used(mixed_t *mixed, size_t first, size_t count, bool is_used) {
@@ -60,7 +58,7 @@ static size_t find(const mixed_t *mixed, size_t from, bool is_used) {
     if (++word == FE_MIXED_WORDS) return FE_MIXED_GRANULES;
     bits = mixed->used[word] ^ flip;
   }
-  return word * WORD_BITS + lowest_bit(bits);
+  return word * WORD_BITS + fe_lowest_bit(bits);
 }
 
 /* The first free granule of the run that ends right before `end`, or `end`. */
@@ -86,7 +84,7 @@ static size_t last_granule(const mixed_t *mixed, size_t first) {
   size_t word = first / WORD_BITS;
   uintptr_t bits = ends_at(mixed, word) & (UINTPTR_MAX << (first % WORD_BITS));
   while (bits == 0) bits = ends_at(mixed, ++word);
-  return word * WORD_BITS + lowest_bit(bits);
+  return word * WORD_BITS + fe_lowest_bit(bits);
 }
 
 /* -- Shards -- */

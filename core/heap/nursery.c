@@ -55,7 +55,7 @@ static fe_block_t *pop(fe_heap_t *heap, unsigned list) {
 static void *reuse(fe_heap_t *heap, unsigned class_index, size_t size) {
   uint64_t lists = heap->nursery.has_free & (UINT64_MAX << class_index);
   if (lists == 0) return NULL;
-  fe_block_t *block = pop(heap, (unsigned)__builtin_ctzll(lists));
+  fe_block_t *block = pop(heap, fe_lowest_bit(lists));
   size_t left = fe_nursery_block_size(heap, block) - size;
   if (left > 0) {
     char *rest = (char *)block + size;
@@ -103,7 +103,7 @@ size_t fe_nursery_block_size(const fe_heap_t *heap, const void *ptr) {
   uintptr_t bits = starts_at(nursery, word) & (UINTPTR_MAX << ((start + 1) % FE_NURSERY_WORD_BITS));
   while (bits == 0 && ++word < FE_NURSERY_WORDS) bits = starts_at(nursery, word);
   size_t end =
-      bits == 0 ? FE_NURSERY_GRANULES : word * FE_NURSERY_WORD_BITS + (size_t)__builtin_ctzll(bits);
+      bits == 0 ? FE_NURSERY_GRANULES : word * FE_NURSERY_WORD_BITS + fe_lowest_bit(bits);
   return (end - start) * 8;
 }
 

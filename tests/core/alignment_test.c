@@ -251,6 +251,8 @@ static void alignments_and_sizes_without_room(void **state) {
       {64, (size_t)PTRDIFF_MAX + 1},
       {16 * 1024 * 1024, SIZE_MAX - 1000},
       {8, BEYOND_MEMORY},
+      {SIZE_MAX / 2 + 1, PTRDIFF_MAX},
+      {SIZE_MAX / 4 + 1, PTRDIFF_MAX},
   };
   fe_heap_t *heap = fe_heap_create(NULL);
   assert_non_null(heap);
