@@ -26,16 +26,19 @@ _TLS_LOADED_LATER = ["-ftls-model=global-dynamic"]
 
 _TLS_DESCRIPTORS = ["-mtls-dialect=gnu2"]
 
-def fe_floor(name, visibility, floors_below = [], srcs = None, **kwargs):
+def fe_floor(name, visibility, floors_below = [], srcs = None, hosted = [], freestanding = [], **kwargs):
     """A floor of the core: all .c and .cc files of its folder, and its .h files for those above.
 
-    Makes two libraries: `name`, and `name`_dlopen for shared libraries that a running program loads.
+    Makes two libraries: `name`, and `name`_dlopen for shared libraries that a running program loads; and the files
+    `freestanding`, of which //core:bare_metal_* are made.
 
     Args:
       name: the floor's name, its folder's too.
       visibility: the floors above, and whoever else may include its headers.
       floors_below: names of the floors whose headers this one includes.
       srcs: instead of all .c and .cc files of the folder.
+      hosted: .c files that need an operating system.
+      freestanding: .c files that take their place where there is none.
       **kwargs: of cc_library.
     """
     for suffix, tls_flags in [
@@ -47,7 +50,7 @@ def fe_floor(name, visibility, floors_below = [], srcs = None, **kwargs):
     ]:
         cc_library(
             name = name + suffix,
-            srcs = srcs or native.glob(["*.c", "*.cc"], allow_empty = True),
+            srcs = srcs or native.glob(["*.c", "*.cc"], exclude = freestanding, allow_empty = True),
             hdrs = native.glob(["*.h"], allow_empty = True),
             copts = _FLAGS + tls_flags + select({
                 "//core:release": _RELEASE_FLAGS,
@@ -62,6 +65,12 @@ def fe_floor(name, visibility, floors_below = [], srcs = None, **kwargs):
             deps = ["//core:api"] + ["//core/%s:%s%s" % (floor, floor, suffix) for floor in floors_below],
             **kwargs
         )
+
+    native.filegroup(
+        name = "freestanding",
+        srcs = native.glob(["*.c", "*.h"], exclude = hosted),
+        visibility = ["//core:__pkg__"],
+    )
 
 def _sealed_library_impl(ctx):
     return [

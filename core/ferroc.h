@@ -339,6 +339,26 @@ FE_API fe_context_t *fe_context_create(fe_arenas_t *arenas);
 /* False, errno EBUSY and a line on stderr while a heap stands on it. NULL: true. */
 FE_API bool fe_context_destroy(fe_context_t *context);
 
+/* -- Without an operating system -------------------------------------------------------------
+ *
+ * Where the library is built with FE_FREESTANDING (core/bare_metal/README.md), fe_malloc and its
+ * family have no memory until fe_arenas_manage(NULL, ...) hands some in, and there is one heap for
+ * them all: one processor, or one at a time, may call them. fe_base_mmap is not there.
+ */
+#ifdef FE_FREESTANDING
+
+/* What errno is elsewhere: the reason why the last call failed. EINVAL is 22, ENOMEM 12. */
+extern int fe_errno;
+
+/* Gets the messages that would be on stderr elsewhere: a line with its end, not ended by a zero. */
+typedef void (*fe_message_function_t)(const char *line, size_t length);
+
+/* NULL, and at the beginning: messages go nowhere. After a message of the last resort (a foreign
+ * pointer in a debug build) the processor gets an instruction that it does not know. */
+FE_API void fe_set_message_function(fe_message_function_t function);
+
+#endif /* FE_FREESTANDING */
+
 #ifdef __cplusplus
 }
 #endif

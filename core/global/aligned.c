@@ -1,7 +1,6 @@
-/* Blocks that start at a multiple of an alignment, under all the names that C and Unix have had for
- * them. */
+/* Blocks that start at a multiple of an alignment, under the names that C and Unix have for them.
+ */
 #include <errno.h>
-#include <unistd.h>
 
 #include "core/global/global.h"
 
@@ -37,17 +36,4 @@ int fe_posix_memalign(void **out, size_t alignment, size_t size) {
   fe_heap_t *heap = fe_thread_heap();
   errno = saved_errno;
   return heap == NULL ? ENOMEM : fe_heap_posix_memalign(heap, out, alignment, size);
-}
-
-static size_t page_size(void) { return (size_t)sysconf(_SC_PAGESIZE); }
-
-void *fe_valloc(size_t size) { return fe_aligned_alloc(page_size(), size); }
-
-void *fe_pvalloc(size_t size) {
-  size_t page = page_size();
-  if (size > SIZE_MAX - (page - 1)) {
-    errno = ENOMEM;
-    return NULL;
-  }
-  return fe_aligned_alloc(page, fe_align_up(size, page));
 }

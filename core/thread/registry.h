@@ -18,8 +18,15 @@
 
 #include "core/heap/heap.h"
 
+/* Without an operating system there is one thread for all of it: single.c instead of registry.c. */
+#ifdef FE_FREESTANDING
+#define FE_THREAD_LOCAL
+#else
+#define FE_THREAD_LOCAL _Thread_local
+#endif
+
 /* The calling thread's heap, or fe_heap_empty. */
-extern __attribute__((visibility("hidden"))) _Thread_local fe_heap_t *fe_registry_slot;
+extern __attribute__((visibility("hidden"))) FE_THREAD_LOCAL fe_heap_t *fe_registry_slot;
 
 static inline fe_heap_t *fe_registry_heap(void) { return fe_registry_slot; }
 
