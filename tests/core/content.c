@@ -56,7 +56,11 @@ bool pattern_holds(const void *block, size_t size, uint64_t seed) {
 
 bool all_zero(const void *block, size_t size) {
   const unsigned char *bytes = block;
-  return size == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0);
+  size_t head = size < 64 ? size : 64;
+  for (size_t i = 0; i < head; i++) {
+    if (bytes[i] != 0) return false;
+  }
+  return memcmp(bytes, bytes + head, size - head) == 0;
 }
 
 bool aligned_to(const void *block, size_t alignment) {
