@@ -26,7 +26,7 @@ _TLS_LOADED_LATER = ["-ftls-model=global-dynamic"]
 
 _TLS_DESCRIPTORS = ["-mtls-dialect=gnu2"]
 
-def fe_floor(name, visibility, floors_below = [], srcs = None, hosted = [], freestanding = [], **kwargs):
+def fe_floor(name, visibility, floors_below = [], srcs = None, hosted = [], freestanding = [], copts = [], **kwargs):
     """A floor of the core: all .c and .cc files of its folder, and its .h files for those above.
 
     Makes two libraries: `name`, and `name`_dlopen for shared libraries that a running program loads; and the files
@@ -39,6 +39,7 @@ def fe_floor(name, visibility, floors_below = [], srcs = None, hosted = [], free
       srcs: instead of all .c and .cc files of the folder.
       hosted: .c files that need an operating system.
       freestanding: .c files that take their place where there is none.
+      copts: further options of the compiler.
       **kwargs: of cc_library.
     """
     for suffix, tls_flags in [
@@ -52,7 +53,7 @@ def fe_floor(name, visibility, floors_below = [], srcs = None, hosted = [], free
             name = name + suffix,
             srcs = srcs or native.glob(["*.c", "*.cc"], exclude = freestanding, allow_empty = True),
             hdrs = native.glob(["*.h"], allow_empty = True),
-            copts = _FLAGS + tls_flags + select({
+            copts = _FLAGS + copts + tls_flags + select({
                 "//core:release": _RELEASE_FLAGS,
                 "//conditions:default": [],
             }),

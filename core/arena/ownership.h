@@ -45,11 +45,16 @@ static inline bool fe_owns_address(const void *ptr) { return fe_ownership_in_reg
 #define FE_OWNERSHIP_BYTES ((size_t)1 << (FE_ADDRESS_BITS - FE_SLAB_SHIFT - 3)) /* 4 MiB */
 extern _Atomic(uint8_t) fe_ownership[FE_OWNERSHIP_BYTES];
 
-static inline bool fe_owns_address(const void *ptr) {
+/* The table's answer alone: false for NULL, and for memory in regions too. */
+static inline bool fe_ownership_in_table(const void *ptr) {
   uintptr_t slab = (uintptr_t)ptr >> FE_SLAB_SHIFT;
   if (FE_UNLIKELY((slab >> 3) >= FE_OWNERSHIP_BYTES)) return false;
   uint8_t byte = atomic_load_explicit(&fe_ownership[slab >> 3], memory_order_relaxed);
-  if (FE_LIKELY((byte >> (slab & 7)) & 1)) return true;
+  return (byte >> (slab & 7)) & 1;
+}
+
+static inline bool fe_owns_address(const void *ptr) {
+  if (FE_LIKELY(fe_ownership_in_table(ptr))) return true;
   if (FE_LIKELY(atomic_load_explicit(&fe_ownership_region_count, memory_order_relaxed) == 0)) {
     return false;
   }
