@@ -11,8 +11,9 @@
 static void handle_failure(size_t size, bool may_try_again) {
   if (fe_new_failed(may_try_again)) return;
   fe_fail(
-      "fe_new: no block of %zu bytes can be had, and there is no C++ library in this program"
-      " to throw std::bad_alloc; fe_malloc and fe_new_nothrow return NULL instead",
+      "fe_new: no block of %zu bytes can be had, and no C++ library was found to throw"
+      " std::bad_alloc (linked statically, it needs -Wl,-u,_ZSt17__throw_bad_allocv);"
+      " fe_malloc and fe_new_nothrow return NULL instead",
       size);
 }
 
