@@ -96,9 +96,9 @@ static void tick(fe_heap_t *heap) {
 /* There is no memory left: gives up the empty shards that the heap keeps for other sizes; whether
  * there were any. */
 static bool has_given_up_shards(fe_heap_t *heap) {
-  size_t before = heap->shard_count;
+  size_t before = heap->shard_count + heap->mixed.shard_count;
   if (!heap->has_met_limit) fe_heap_collect(heap, false);
-  return heap->shard_count < before;
+  return heap->shard_count + heap->mixed.shard_count < before;
 }
 
 FE_COLD void *fe_heap_alloc_slowly(fe_heap_t *heap, size_t size, bool is_unchecked) {

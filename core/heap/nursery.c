@@ -51,11 +51,35 @@ static fe_block_t *pop(fe_heap_t *heap, unsigned list) {
 
 /* -- Blocks -- */
 
+/* How many blocks of the list below its class's an allocation looks at. */
+#define FE_NURSERY_LOOKS 8
+
+/* Takes a block of at least `size` bytes out of a list that has smaller ones, too; NULL: none of
+ * the first ones is that large. */
+static fe_block_t *pop_fitting(fe_heap_t *heap, unsigned list, size_t size) {
+  uint16_t first = heap->nursery.free[list];
+  if (first == 0) return NULL;
+  fe_block_t *before = NULL;
+  fe_block_t *block = block_at(heap, first);
+  for (int looks = 1; fe_nursery_block_size(heap, block) < size; looks++) {
+    if (block->next == NULL || looks == FE_NURSERY_LOOKS) return NULL;
+    before = block;
+    block = block->next;
+  }
+  if (before == NULL) return pop(heap, list);
+  before->next = block->next;
+  return block;
+}
+
 /* A free block of at least `size` bytes, of the smallest class that has one, cut to size. */
 static void *reuse(fe_heap_t *heap, unsigned class_index, size_t size) {
-  uint64_t lists = heap->nursery.has_free & (UINT64_MAX << class_index);
-  if (lists == 0) return NULL;
-  fe_block_t *block = pop(heap, fe_lowest_bit(lists));
+  unsigned list = list_for(heap, size);
+  fe_block_t *block = list < class_index ? pop_fitting(heap, list, size) : NULL;
+  if (block == NULL) {
+    uint64_t lists = heap->nursery.has_free & (UINT64_MAX << class_index);
+    if (lists == 0) return NULL;
+    block = pop(heap, (unsigned)__builtin_ctzll(lists));
+  }
   size_t left = fe_nursery_block_size(heap, block) - size;
   if (left > 0) {
     char *rest = (char *)block + size;
@@ -81,7 +105,7 @@ void *fe_nursery_alloc(fe_heap_t *heap, unsigned class_index, size_t size) {
   if (class_index >= FE_NURSERY_CLASSES) return NULL;
   size = size == 0 ? heap->granule : fe_align_up(size, heap->granule);
   bool is_busy = nursery->alloc_count[class_index] == FE_NURSERY_BUSY_COUNT;
-  if (is_busy && nursery->free[class_index] == 0) return NULL;
+  if (is_busy && nursery->free[list_for(heap, size)] == 0) return NULL;
   /* What was carved already is charged for, unless the heap is tight. */
   if (heap->is_tight && !fe_heap_may_hand_out(heap, size)) return NULL;
   void *block = reuse(heap, class_index, size);
@@ -102,8 +126,7 @@ size_t fe_nursery_block_size(const fe_heap_t *heap, const void *ptr) {
   if (word == FE_NURSERY_WORDS) return 8; /* the last granule of all */
   uintptr_t bits = starts_at(nursery, word) & (UINTPTR_MAX << ((start + 1) % FE_NURSERY_WORD_BITS));
   while (bits == 0 && ++word < FE_NURSERY_WORDS) bits = starts_at(nursery, word);
-  size_t end =
-      bits == 0 ? FE_NURSERY_GRANULES : word * FE_NURSERY_WORD_BITS + fe_lowest_bit(bits);
+  size_t end = bits == 0 ? FE_NURSERY_GRANULES : word * FE_NURSERY_WORD_BITS + fe_lowest_bit(bits);
   return (end - start) * 8;
 }
 

@@ -2,9 +2,9 @@
  * heaps that move between them and end with live blocks. The whole content of every block is
  * checked each time it changes hands.
  *
- * FERROC_TEST_STRESS_THREADS at a time, FERROC_TEST_STRESS_GENERATIONS one after the other, each thread
- * FERROC_TEST_STRESS_ROUNDS steps; FERROC_TEST_SEED repeats the random choices, though not the way in
- * which the threads meet.
+ * FERROC_TEST_STRESS_THREADS at a time, FERROC_TEST_STRESS_GENERATIONS one after the other, each
+ * thread FERROC_TEST_STRESS_ROUNDS steps; FERROC_TEST_SEED repeats the random choices, though not
+ * the way in which the threads meet.
  */
 #include <pthread.h>
 #include <stdatomic.h>
