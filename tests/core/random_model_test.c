@@ -230,8 +230,10 @@ static void after_resize(shadow_block_t *entry, void *block, size_t size, int he
   assert_step(block != NULL);
   size_t kept = content_size(entry->size < size ? entry->size : size);
   assert_step(pattern_holds(block, kept, entry->seed));
+  bool is_aligned = entry->is_aligned && entry->block == block;
   forget(entry);
   enter(block, size, heap_index, 1);
+  shadow.blocks[shadow.block_count - 1].is_aligned = is_aligned;
 }
 
 static void step_realloc(shadow_block_t *entry) {
