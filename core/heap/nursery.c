@@ -78,7 +78,7 @@ static void *reuse(fe_heap_t *heap, unsigned class_index, size_t size) {
   if (block == NULL) {
     uint64_t lists = heap->nursery.has_free & (UINT64_MAX << class_index);
     if (lists == 0) return NULL;
-    block = pop(heap, (unsigned)__builtin_ctzll(lists));
+    block = pop(heap, fe_lowest_bit(lists));
   }
   size_t left = fe_nursery_block_size(heap, block) - size;
   if (left > 0) {

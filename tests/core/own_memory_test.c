@@ -128,8 +128,28 @@ static void a_full_region_gives_null_and_goes_on_after_a_free(void **state) {
     check_and_free_all(ground.heap, size, count);
     /* Shards differ a little in where their first block lies. */
     size_t again = fill_up(ground.heap, size);
-    assert_true(again + count / 50 >= count);
+    if (again + count / 50 < count) {
+      fail_msg("%zu blocks of %zu bytes at first, then %zu", count, size, again);
+    }
     check_and_free_all(ground.heap, size, again);
+    end_ground(&ground);
+  }
+}
+
+/* Whichever block it is that was freed. */
+static void every_freed_block_can_be_taken_again(void **state) {
+  (void)state;
+  for (size_t size = 16; size <= MEDIUM_MAX; size += 1 + size / 9) {
+    ground_t ground;
+    make_ground(&ground, region, sizeof(region));
+    size_t count = fill_up(ground.heap, size);
+    for (size_t i = 0; i < count; i++) {
+      fe_heap_free(ground.heap, blocks[i]);
+      blocks[i] = fe_heap_alloc(ground.heap, size);
+      if (blocks[i] == NULL) {
+        fail_msg("block %zu of %zu, of %zu bytes, cannot be taken again", i, count, size);
+      }
+    }
     end_ground(&ground);
   }
 }
@@ -409,6 +429,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       test_that(a_heap_lives_in_a_static_array),
       test_that(a_full_region_gives_null_and_goes_on_after_a_free),
+      test_that(every_freed_block_can_be_taken_again),
       test_that(freed_memory_serves_any_other_size),
       test_that(one_block_may_take_most_of_the_region),
       test_that(calloc_clears_what_lay_there),
