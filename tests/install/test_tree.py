@@ -24,6 +24,7 @@ def all_files(tree):
 def test_these_files_and_no_others_are_installed(tree):
     assert set(all_files(tree)) == {
         "include/ferroc.h",
+        "include/ferroc.hpp",
         "lib/libferroc.a",
         "lib/libferroc.so",
         f"lib/libferroc.so.{SO_VERSION}",

@@ -117,8 +117,8 @@ fill_in() {
 install_all() {
   local file
   read -r version so_version <"$here/version.txt"
-  for file in "$here"/include/*; do
-    put "include/${file##*/}" 644 <"$file"
+  for file in ferroc.h ferroc.hpp; do
+    put "include/$file" 644 <"$here/../../core/$file"
   done
   put "$libdir/libferroc.a" 644 <"$here/libferroc.a"
   put "$libdir/libferroc.so.$version" 755 <"$here/libferroc.so"
