@@ -61,7 +61,7 @@ train() {
 write_stamp() {
   local sum
   sum=$(cat "$gathered"/*.gcda | sha256sum)
-  echo "/* The counts in this folder, together: ${sum%% *} */" >"$gathered/stamp.h"
+  echo "/* These counts: ${sum%% *} */" >"$gathered/stamp.h"
 }
 
 (($# == 0)) || fail "takes no arguments"
