@@ -60,6 +60,31 @@ def test_the_archive_goes_into_a_shared_library(moved_tree, tmp_path):
     assert "[libferroc" not in run("readelf", "--dynamic", tmp_path / "libmine.so")
 
 
+WHOSE_MALLOC = """
+#include <ferroc.h>
+#include <stdio.h>
+#include <stdlib.h>
+int main(void) { puts(fe_owns(malloc(1)) ? "ferroc's" : "libc's"); }
+"""
+
+
+@kinds
+def test_malloc_is_ferroc_s_with_the_shared_library_and_stays_libc_s_with_the_static_one(moved_tree, tmp_path, kind):
+    library = moved_tree / "lib/here"
+    (tmp_path / "whose.c").write_text(WHOSE_MALLOC)
+    run("gcc", "-fno-builtin", f"-I{moved_tree}/include", tmp_path / "whose.c", "-o", tmp_path / "whose",
+        f"-L{library}", {"shared": "-lferroc", "static": "-l:libferroc.a"}[kind])
+    expected = {"shared": "ferroc's\n", "static": "libc's\n"}[kind]
+    assert run(tmp_path / "whose", LD_LIBRARY_PATH=str(library)) == expected
+
+
+def test_a_program_s_malloc_is_ferroc_s_when_the_shared_library_is_preloaded(moved_tree):
+    library = str(moved_tree / "lib/here/libferroc.so")
+    maps = run("cat", "/proc/self/maps", LD_PRELOAD=library)
+    assert library in maps or os.path.realpath(library) in maps
+    assert "[heap]" not in maps
+
+
 CMAKE_PROJECT = """
 cmake_minimum_required(VERSION 3.13)
 project(uses_ferroc LANGUAGES {language})
