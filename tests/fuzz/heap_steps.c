@@ -85,6 +85,10 @@ static void create_at(world_t *world, int slot, int context, int parent, bool is
   strncpy(entry->name, name, FE_NAME_MAX);
   if (context >= 0) world->contexts[context].heap_count++;
   if (parent != NO_HEAP) world->heaps[parent].child_count++;
+  if (world->is_traced) {
+    fprintf(stderr, "  heap %d under %d on context %d: limit %zu\n", slot, parent, context,
+            entry->limit);
+  }
   reference_check_heap(world, slot);
 }
 
@@ -174,6 +178,7 @@ void step_set_limit(world_t *world) {
   /* Those under it go on with what they have paid for. */
   entry->paid_before = entry->child_count > 0 ? reference_charge_bound_under(world, heap) : 0;
   fe_heap_set_limit(entry->heap, entry->limit);
+  if (world->is_traced) fprintf(stderr, "  heap %d: limit %zu\n", heap, entry->limit);
   reference_check_heap(world, heap);
 }
 

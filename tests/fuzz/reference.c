@@ -82,6 +82,9 @@ place_t *reference_place(world_t *world, int heap) {
   return place < 0 ? NULL : &world->places[place];
 }
 
+/* What an allocation may make a heap pay for beyond its own block: a step of its lease. */
+#define MOST_PAID_AHEAD ((size_t)128 << 10)
+
 static bool is_under(const world_t *world, int heap, int above) {
   while (heap != above && heap != NO_HEAP) heap = world->heaps[heap].parent;
   return heap == above;
@@ -115,7 +118,7 @@ static bool may_meet_limit(const world_t *world, const attempt_t *attempt) {
     if (entry->limit == 0) continue;
     bool is_exact = i == attempt->heap && entry->child_count == 0;
     size_t charged = is_exact ? entry->used + entry->slack : reference_charge_bound_under(world, i);
-    if (charged + full + (is_exact ? 0 : FE_UNIT_SIZE) > entry->limit) return true;
+    if (charged + full + (is_exact ? 0 : MOST_PAID_AHEAD) > entry->limit) return true;
   }
   return false;
 }
@@ -125,8 +128,9 @@ static void check_limits(const world_t *world, int heap) {
     const heap_entry_t *entry = &world->heaps[i];
     if (entry->limit == 0) continue;
     size_t most = entry->limit > entry->paid_before ? entry->limit : entry->paid_before;
-    check(reference_used_under(world, i) <= most, "%zu bytes are in use, and the limit is %zu",
-          reference_used_under(world, i), entry->limit);
+    check(reference_used_under(world, i) <= most,
+          "%zu bytes are in use in and under heap %d, by way of %d, and the limit is %zu",
+          reference_used_under(world, i), i, heap, entry->limit);
   }
 }
 
@@ -203,8 +207,9 @@ static void check_new_size(const world_t *world, const attempt_t *attempt, size_
   size_t full = full_size_at_most(attempt, granule);
   check(usable <= full, "a block of %zu bytes takes %zu", attempt->size, usable);
   if (attempt->alignment > granule || attempt->size > FE_MEDIUM_MAX) return;
-  check(usable == full, "a block of %zu bytes takes %zu instead of %zu", attempt->size, usable,
-        full);
+  size_t least = round_up(attempt->size == 0 ? 1 : attempt->size, granule); /* in a nursery */
+  check(usable == full || usable == least, "a block of %zu bytes takes %zu instead of %zu or %zu",
+        attempt->size, usable, least, full);
 }
 
 /* A block that is new or has moved. */
@@ -234,7 +239,7 @@ static void check_after_success(world_t *world, const attempt_t *attempt, size_t
   check(warning_count == attempt->warnings_before, "a message though it went well");
   if (attempt->heap == NO_HEAP) return;
   heap_entry_t *heap = &world->heaps[attempt->heap];
-  heap->charge_bound += full_size_at_most(attempt, heap->granule) + 2 * FE_UNIT_SIZE;
+  heap->charge_bound += full_size_at_most(attempt, heap->granule) + MOST_PAID_AHEAD;
   if (heap->used > used_before) check_limits(world, attempt->heap);
 }
 
