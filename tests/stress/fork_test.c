@@ -1,6 +1,9 @@
 /* fork from a program whose threads are busy in their heaps: the child, in which only the forking
  * thread goes on, allocates and frees, its own blocks and those of threads that it does not have.
  * None may hang; a child that does is ended by its alarm, and that fails the test.
+ *
+ * Each busy thread allocates from its own heap and from an explicit one, small and large blocks,
+ * frees its own and those of others, collects, and makes and ends heaps, all the time.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -10,15 +13,23 @@
 
 #include "tests/core/support.h"
 
-enum { THREADS = 3, MAILBOXES = 16, CHILDREN = 30, CHILD_BLOCKS = 3000, HANG_SECONDS = 120 };
+/* Of a thread's letters some are there for the children, and never taken by other threads; the
+ * others are for whoever is faster. */
+enum { THREADS = 8, KEPT_LETTERS = 4, LETTERS = 8, CHILD_BLOCKS = 400, HANG_SECONDS = 120 };
+
+/* Sanitizers copy their shadow with the process, and TSan stops all threads for a fork: a child
+ * costs 20 to 50 times as much. */
+enum { CHILDREN = HAS_SANITIZER_MEMORY ? 60 : 1000 };
 
 static atomic_bool is_over;
-static _Atomic(uint64_t *) mailboxes[MAILBOXES];
+static pthread_barrier_t all_began;
+static _Atomic(uint64_t *) letters[THREADS][LETTERS];
 
-/* A mailbox's block holds its own size and a number that belongs to it. */
-static uint64_t *new_letter(random_source_t *source) {
-  size_t size = 16 + random_size(source, random_below(source, 200) == 0 ? 200000 : 2000);
-  uint64_t *letter = fe_malloc(size);
+/* A letter holds its own size and a number that belongs to it. */
+static uint64_t *new_letter(fe_heap_t *heap, random_source_t *source) {
+  size_t limit = random_below(source, 200) == 0 ? 600000 : 2000;
+  size_t size = 16 + random_size(source, limit);
+  uint64_t *letter = random_below(source, 2) == 0 ? fe_malloc(size) : fe_heap_alloc(heap, size);
   require(letter != NULL);
   letter[0] = size;
   letter[1] = size * 31 + 7;
@@ -32,15 +43,51 @@ static void check_and_free(uint64_t *letter) {
   }
 }
 
+static void exchange_letter(size_t thread, size_t i, uint64_t *letter) {
+  check_and_free(atomic_exchange_explicit(&letters[thread][i], letter, memory_order_acq_rel));
+}
+
+/* A heap that begins and ends, with blocks in it. */
+static void use_short_lived_heap(random_source_t *source) {
+  fe_heap_t *heap = fe_heap_create(NULL);
+  require(heap != NULL);
+  for (int i = 0; i < 20; i++) {
+    void *block = fe_heap_resize(heap, NULL, 0, 1 + random_size(source, 100000));
+    require(block != NULL);
+  }
+  fe_heap_destroy(heap);
+}
+
+static void work_once(size_t self, fe_heap_t *heap, random_source_t *source) {
+  exchange_letter(self, random_below(source, LETTERS), new_letter(heap, source));
+  size_t other = random_below(source, THREADS);
+  exchange_letter(other, KEPT_LETTERS + random_below(source, LETTERS - KEPT_LETTERS), NULL);
+  switch (random_below(source, 500)) {
+    case 0:
+      fe_collect(random_below(source, 10) == 0);
+      break;
+    case 1:
+      use_short_lived_heap(source);
+      break;
+    case 2:
+      fe_heap_collect(heap, false);
+      break;
+    default:
+      break;
+  }
+}
+
+static fe_heap_t *explicit_heaps[THREADS];
+
 static void *keep_busy(void *argument) {
-  random_source_t source = {(uintptr_t)argument};
+  size_t self = (uintptr_t)argument;
+  random_source_t source = {self};
+  for (size_t i = 0; i < LETTERS; i++) {
+    exchange_letter(self, i, new_letter(explicit_heaps[self], &source));
+  }
+  pthread_barrier_wait(&all_began);
   while (!atomic_load_explicit(&is_over, memory_order_relaxed)) {
-    uint64_t *letter = random_below(&source, 8) == 0 ? NULL : new_letter(&source);
-    size_t i = random_below(&source, MAILBOXES);
-    check_and_free(atomic_exchange_explicit(&mailboxes[i], letter, memory_order_acq_rel));
-    if (random_below(&source, 1000) == 0) {
-      fe_collect(false);
-    }
+    work_once(self, explicit_heaps[self], &source);
   }
   return NULL;
 }
@@ -60,12 +107,32 @@ static void allocate_and_free(fe_heap_t *heap, size_t number) {
   }
 }
 
-/* Nobody else is here, so the letters belong to the child. */
+/* Nobody else is here, so the letters belong to the child: some of every thread. */
 static void free_inherited_letters(void) {
-  for (size_t i = 0; i < MAILBOXES; i++) {
-    check_and_free(atomic_exchange_explicit(&mailboxes[i], NULL, memory_order_acquire));
+  for (size_t thread = 0; thread < THREADS; thread++) {
+    for (size_t i = 0; i < LETTERS; i++) {
+      require(i >= KEPT_LETTERS || letters[thread][i] != NULL);
+      exchange_letter(thread, i, NULL);
+    }
   }
 }
+
+/* A thread of the child's gets a heap that is idle or new, never one of a thread that is gone. */
+static void *work_in_child(void *argument) {
+  allocate_and_free(fe_thread_heap(), (uintptr_t)argument);
+  return NULL;
+}
+
+#if defined(__SANITIZE_THREAD__)
+/* TSan knows no threads in the child of a program with threads. */
+static void run_thread_in_child(size_t number) { work_in_child((void *)number); }
+#else
+static void run_thread_in_child(size_t number) {
+  pthread_t thread;
+  require(pthread_create(&thread, NULL, work_in_child, (void *)number) == 0);
+  require(pthread_join(thread, NULL) == 0);
+}
+#endif
 
 static _Noreturn void child_main(fe_heap_t *inherited, void *kept, size_t number) {
   alarm(HANG_SECONDS);
@@ -81,7 +148,7 @@ static _Noreturn void child_main(fe_heap_t *inherited, void *kept, size_t number
   fe_heap_destroy(heap);
   allocate_and_free(fe_thread_heap(), number);
   fe_collect(true);
-  allocate_and_free(fe_thread_heap(), number);
+  run_thread_in_child(number);
   _exit(0);
 }
 
@@ -109,20 +176,37 @@ static void fork_one_child(size_t number) {
   fe_heap_destroy(heap);
 }
 
-static void children_of_a_busy_program_work_and_end(void **state) {
-  (void)state;
-  pthread_t threads[THREADS];
+static void start_busy_threads(pthread_t *threads) {
+  assert_int_equal(pthread_barrier_init(&all_began, NULL, THREADS + 1), 0);
   for (size_t i = 0; i < THREADS; i++) {
-    assert_int_equal(pthread_create(&threads[i], NULL, keep_busy, (void *)(i + 1)), 0);
+    explicit_heaps[i] = fe_heap_create(NULL);
+    assert_non_null(explicit_heaps[i]);
+    assert_int_equal(pthread_create(&threads[i], NULL, keep_busy, (void *)i), 0);
   }
-  for (size_t number = 0; number < CHILDREN; number++) {
-    fork_one_child(number);
-  }
+  pthread_barrier_wait(&all_began);
+}
+
+static void end_busy_threads(pthread_t *threads) {
   atomic_store(&is_over, true);
   for (size_t i = 0; i < THREADS; i++) {
     assert_int_equal(pthread_join(threads[i], NULL), 0);
   }
   free_inherited_letters();
+  for (size_t i = 0; i < THREADS; i++) {
+    assert_int_equal(fe_heap_used_bytes(explicit_heaps[i]), 0);
+    fe_heap_destroy(explicit_heaps[i]);
+  }
+}
+
+static void children_of_a_busy_program_work_and_end(void **state) {
+  (void)state;
+  pthread_t threads[THREADS];
+  start_busy_threads(threads);
+  for (size_t number = 0; number < CHILDREN; number++) {
+    fork_one_child(number);
+  }
+  end_busy_threads(threads);
+  print_message("%d children ended\n", CHILDREN);
 }
 
 int main(void) {
