@@ -42,6 +42,12 @@ def fe_floor(name, visibility, floors_below = [], srcs = None, hosted = [], free
       copts: further options of the compiler.
       **kwargs: of cc_library.
     """
+    # What is built in another way than as a library: the fuzzer.
+    native.filegroup(
+        name = "sources",
+        srcs = native.glob(["*.c", "*.h"]),
+        visibility = ["//tests/fuzz:__pkg__"],
+    )
     for suffix, tls_flags in [
         ("", _TLS_AT_START),
         ("_dlopen", _TLS_LOADED_LATER + select({

@@ -21,7 +21,7 @@ new_machine() {
   for program in bash cat env; do
     ln -s "$(command -v $program)" "$bin/$program"
   done
-  for program in gcc g++ clang-format valgrind spin; do
+  for program in gcc g++ clang-14 clang-format valgrind spin; do
     stand_in $program </dev/null
   done
   stand_in sudo <<<'[[ $1 != -n ]] || shift; echo "sudo: $*"; exec "$@"'

@@ -51,7 +51,7 @@ static int run_seeds(unsigned long first, unsigned long count, size_t length) {
     fflush(stdout);
     run_random(seed, length);
   }
-  printf("\r%lu inputs ran\n", count);
+  printf("\n");
   return 0;
 }
 
