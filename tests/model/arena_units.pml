@@ -30,6 +30,17 @@ byte unit_owner[SLABS * UNITS];
 bool holds_data[SLABS * UNITS];
 byte ended_count;
 
+/* With -DCOMMITS: a base that has to be told, and may refuse, before a unit is touched. Whether there
+ * is memory behind a unit; for the checks only. */
+#ifdef COMMITS
+bool is_committed[SLABS * UNITS];
+#define HAS_MEMORY(unit) is_committed[unit]
+#define SET_MEMORY(unit, value) is_committed[unit] = value
+#else
+#define HAS_MEMORY(unit) true
+#define SET_MEMORY(unit, value) skip
+#endif
+
 /* -- For the checks: ownership begins and ends together with the access that decides it -- */
 
 inline own(slab, mask) {
@@ -58,11 +69,23 @@ inline disown(slab, mask) {
 inline fill(slab, mask, data) {
   d_step {
     if
-    :: mask & 1 -> assert(unit_owner[UNIT(slab, 0)] == _pid); holds_data[UNIT(slab, 0)] = data
+    :: mask & 1 ->
+       assert(unit_owner[UNIT(slab, 0)] == _pid && HAS_MEMORY(UNIT(slab, 0)));
+       holds_data[UNIT(slab, 0)] = data;
+       if
+       :: !data -> SET_MEMORY(UNIT(slab, 0), false) /* decommitted */
+       :: else
+       fi
     :: else
     fi;
     if
-    :: mask & 2 -> assert(unit_owner[UNIT(slab, 1)] == _pid); holds_data[UNIT(slab, 1)] = data
+    :: mask & 2 ->
+       assert(unit_owner[UNIT(slab, 1)] == _pid && HAS_MEMORY(UNIT(slab, 1)));
+       holds_data[UNIT(slab, 1)] = data;
+       if
+       :: !data -> SET_MEMORY(UNIT(slab, 1), false)
+       :: else
+       fi
     :: else
     fi
   }
@@ -111,14 +134,60 @@ inline fe_bitmap_give(slab, mask) {
 /* -- arena.c ------------------------------------------------------------------------------------ */
 
 /* A unit that is not dirty is zero. */
-inline mark_taken(slab, mask) {
-  d_step {
-    assert((dirty[slab] & mask) || !HOLDS_DATA(slab, mask));
+inline mark_dirty(slab, mask) {
+  assert((dirty[slab] & mask) || !HOLDS_DATA(slab, mask));
 #ifndef MUTATION_TAKEN_UNITS_ARE_NOT_MARKED
-    dirty[slab] = dirty[slab] | mask
+  dirty[slab] = dirty[slab] | mask
 #endif
+}
+
+#ifdef COMMITS
+/* The base is told of each unit once, and never of one that has memory. */
+inline commit(slab, units) {
+  d_step {
+    if
+    :: units & 1 -> assert(!is_committed[UNIT(slab, 0)]); is_committed[UNIT(slab, 0)] = true
+    :: else
+    fi;
+    if
+    :: units & 2 -> assert(!is_committed[UNIT(slab, 1)]); is_committed[UNIT(slab, 1)] = true
+    :: else
+    fi
   }
 }
+
+/* got: whether there is memory behind the units; else they are given back. The base may refuse all
+ * that is missing, or what comes after the first. */
+inline mark_taken(slab, mask) {
+  d_step { missing = mask & (ALL - dirty[slab]); mark_dirty(slab, mask) };
+  if
+  :: missing != 0 -> commit(slab, missing); missing = 0
+  :: missing == ALL -> commit(slab, 1); missing = 2
+  :: true
+  fi;
+  if
+  :: missing == 0 -> got = true
+  :: else ->
+     got = false;
+#ifdef MUTATION_GIVEN_BEFORE_UNMARKED
+     fe_bitmap_give(slab, mask);
+     d_step { dirty[slab] = dirty[slab] & (ALL - missing) }
+#else
+#ifndef MUTATION_REFUSED_UNITS_STAY_MARKED
+     d_step { dirty[slab] = dirty[slab] & (ALL - missing) };
+#endif
+#ifndef MUTATION_REFUSED_UNITS_ARE_KEPT
+     fe_bitmap_give(slab, mask)
+#endif
+#endif
+  fi;
+  missing = 0
+}
+#else
+inline mark_taken(slab, mask) {
+  d_step { mark_dirty(slab, mask) }
+}
+#endif
 
 /* One unit of a slab; got: whether there was one. */
 inline take_in_slab(slab) {
@@ -158,6 +227,30 @@ inline take_slabs_at() {
 #endif
      fi
   :: else
+  fi
+}
+
+/* The slabs are the caller's. got: whether there is memory behind both; else they are given back. */
+inline mark_slabs_taken() {
+  mark_taken(0, ALL);
+  if
+  :: got ->
+     mark_taken(1, ALL);
+     if
+     :: got
+     :: else ->
+#ifndef MUTATION_MARKED_SLABS_ARE_KEPT
+        fe_bitmap_give(0, ALL)
+#else
+        skip
+#endif
+     fi
+  :: else ->
+#ifndef MUTATION_UNMARKED_SLABS_ARE_KEPT
+     fe_bitmap_give(1, ALL)
+#else
+     skip
+#endif
   fi
 }
 
@@ -208,7 +301,7 @@ inline end_of_thread() {
 
 /* Takes a unit anywhere, writes to it or not, and gives it back. What it wrote must still be there. */
 proctype unit_taker() {
-  byte seen, candidates, mask, slab, turns;
+  byte seen, candidates, mask, slab, turns, missing;
   bool got, dirty_only, has_written;
   do
   :: turns < TURNS ->
@@ -238,15 +331,17 @@ proctype unit_taker() {
 }
 
 proctype slab_taker() {
-  byte seen, turns;
+  byte seen, turns, missing;
   bool got;
   do
   :: turns < TURNS ->
      take_slabs_at();
      if
+     :: got -> mark_slabs_taken()
+     :: else
+     fi;
+     if
      :: got ->
-        mark_taken(0, ALL);
-        mark_taken(1, ALL);
         fill(0, ALL, true);
         fill(1, ALL, true);
         assert(HOLDS_DATA(0, 1) && HOLDS_DATA(0, 2) && HOLDS_DATA(1, 1) && HOLDS_DATA(1, 2));
@@ -284,6 +379,12 @@ init {
     :: dirty[0] = ALL; holds_data[UNIT(0, 1)] = true
     :: true
     fi;
+#ifdef COMMITS
+    do
+    :: i < SLABS * UNITS -> is_committed[i] = (dirty[i / UNITS] >> (i % UNITS)) & 1; i++
+    :: else -> i = 0; break
+    od;
+#endif
     run slab_taker();
     run purger();
     do
