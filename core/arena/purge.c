@@ -50,9 +50,13 @@ static size_t purge_slab(fe_arena_t *arena, unsigned index, bool aged_only) {
     bool is_huge = atomic_load_explicit(&slab->is_huge, memory_order_relaxed);
     if (is_huge) page_size = FE_HUGE_PAGE_SIZE;
   }
-  units = whole_groups(units, free & ~dirty, units_per(page_size));
+  unsigned group = units_per(page_size);
+  units = whole_groups(units, free & ~dirty, group);
   if (units == 0 || !fe_bitmap_take(&slab->free, units)) return 0;
-  fe_units_t done = decommit_units(arena, index, units);
+  /* Looked at again, now that nobody else can change it: another purge may have been faster, or a
+   * taker's commit been refused. What has no memory must not be decommitted. */
+  dirty = units & atomic_load_explicit(&slab->dirty, memory_order_relaxed);
+  fe_units_t done = decommit_units(arena, index, whole_groups(dirty, units & ~dirty, group));
   fe_units_t before = atomic_fetch_and_explicit(&slab->dirty, ~done, memory_order_relaxed);
   atomic_fetch_and_explicit(&slab->aged, ~units, memory_order_relaxed);
   size_t count = fe_bitmap_count(before & done);

@@ -271,19 +271,24 @@ inline purge_slab(slab) {
      fe_bitmap_take(slab, units);
      if
      :: got ->
-        fill(slab, units, false);
+        still_dirty = units & dirty[slab];
+#ifdef MUTATION_PURGE_LOOKS_ONCE
+        still_dirty = units;
+#endif
+        fill(slab, still_dirty, false);
 #ifdef MUTATION_CLEAN_AFTER_GIVING
         fe_bitmap_give(slab, units);
-        d_step { dirty[slab] = dirty[slab] & (ALL - units) }
+        d_step { dirty[slab] = dirty[slab] & (ALL - still_dirty) }
 #else
-        d_step { dirty[slab] = dirty[slab] & (ALL - units) };
+        d_step { dirty[slab] = dirty[slab] & (ALL - still_dirty) };
         fe_bitmap_give(slab, units)
 #endif
      :: else
      fi
 #endif
   fi;
-  units = 0
+  units = 0;
+  still_dirty = 0
 }
 
 /* -- Threads ------------------------------------------------------------------------------------ */
@@ -356,7 +361,7 @@ proctype slab_taker() {
 }
 
 proctype purger() {
-  byte seen, units, turns;
+  byte seen, units, still_dirty, turns;
   bool got;
   do
   :: turns < TURNS ->
