@@ -45,7 +45,7 @@ def fe_floor(name, visibility, floors_below = [], srcs = None, hosted = [], free
     # What is built in another way than as a library: the fuzzer.
     native.filegroup(
         name = "sources",
-        srcs = native.glob(["*.c", "*.h"]),
+        srcs = native.glob(["*.c", "*.h"], exclude = freestanding, allow_empty = True),
         visibility = ["//tests/fuzz:__pkg__"],
     )
     for suffix, tls_flags in [

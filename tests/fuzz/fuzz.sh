@@ -23,8 +23,10 @@ flags=(-std=gnu11 -D_GNU_SOURCE -g -O1 -fno-omit-frame-pointer -I"$root" -Wall -
 # The core's messages go to tests/fuzz/warnings.c.
 libraries=(-Wl,--wrap=fe_warn -lpthread)
 
+# What is for bare metal is not among the files that Bazel hands in.
 core_sources() {
-  find -L "$root"/core/{base,arena,slab,heap,thread,global} -name '*.c'
+  find -L "$root"/core/{base,arena,slab,heap,thread,global} -name '*.c' \
+    ! -name freestanding.c ! -name no_environment.c ! -name single.c
 }
 
 # has_fuzzer: whether clang is there, with libFuzzer; what is missing otherwise is in $missing.
