@@ -11,7 +11,7 @@ static fe_heap_t *heap_or_null(world_t *world, int heap) {
 
 /* A slot without a block, or -1. */
 static int choose_empty(world_t *world) {
-  int first = (int)input_below(world->input, BLOCKS);
+  int first = (int)(input_byte(world->input) * BLOCKS / 256);
   for (int i = 0; i < BLOCKS; i++) {
     int slot = (first + i) % BLOCKS;
     if (world->blocks[slot].block == NULL) return slot;
@@ -21,7 +21,7 @@ static int choose_empty(world_t *world) {
 
 /* A slot with a block, or -1. */
 static int choose_block(world_t *world) {
-  int first = (int)input_below(world->input, BLOCKS);
+  int first = (int)(input_byte(world->input) * BLOCKS / 256);
   for (int i = 0; i < BLOCKS; i++) {
     int slot = (first + i) % BLOCKS;
     if (world->blocks[slot].block != NULL) return slot;
@@ -96,7 +96,8 @@ void step_fill(world_t *world) {
   int heap = choose_heap(world);
   unsigned way = input_flag(world->input) ? BY_RESIZE : ORDINARY;
   size_t size = input_size(world->input);
-  unsigned count = input_below(world->input, 64);
+  unsigned count = input_byte(world->input); /* enough to make a class leave the nursery */
+  if (size > 512) count %= 64;
   if (size > FE_UNIT_SIZE) count %= 8;
   for (unsigned i = 0; i < count; i++) {
     int slot = choose_empty(world);

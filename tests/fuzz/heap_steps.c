@@ -176,7 +176,8 @@ void step_set_limit(world_t *world) {
   heap_entry_t *entry = &world->heaps[heap];
   entry->limit = choose_limit(world, heap);
   /* Those under it go on with what they have paid for. */
-  entry->paid_before = entry->child_count > 0 ? reference_charge_bound_under(world, heap) : entry->used + entry->slack;
+  entry->paid_before = entry->child_count > 0 ? reference_charge_bound_under(world, heap)
+                                              : entry->used + entry->slack;
   fe_heap_set_limit(entry->heap, entry->limit);
   if (world->is_traced) fprintf(stderr, "  heap %d: limit %zu\n", heap, entry->limit);
   reference_check_heap(world, heap);

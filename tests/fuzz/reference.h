@@ -9,7 +9,7 @@
 #include "core/ferroc.h"
 #include "tests/fuzz/place.h"
 
-enum { HEAPS = 8, PERMANENT_HEAPS = 2, CONTEXTS = 4, PLACES = 3, BLOCKS = 160 };
+enum { HEAPS = 8, PERMANENT_HEAPS = 2, CONTEXTS = 4, PLACES = 3, BLOCKS = 400 };
 
 /* What a heap number may be besides: the heaps of threads, taken together. */
 enum { NO_HEAP = -1 };
