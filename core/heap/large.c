@@ -170,7 +170,9 @@ void *fe_large_move(fe_heap_t *heap, void *ptr, size_t size) {
   }
   size_t offset = (size_t)((char *)ptr - shard->run_start);
   size_t unit_count = (offset + size + FE_UNIT_SIZE - 1) >> FE_SHARD_SHIFT;
-  if (size > PTRDIFF_MAX || size <= shard->block_size || unit_count > UINT32_MAX) return NULL;
+  /* A small block may have been large for its alignment alone, which it need not keep. */
+  if (size <= FE_MEDIUM_MAX || size <= shard->block_size) return NULL;
+  if (size > PTRDIFF_MAX || unit_count > UINT32_MAX) return NULL;
   size_t counted = counted_size(size);
   size_t more = counted - shard->block_size;
   if (!fe_heap_charge_large(heap, more)) return NULL;
