@@ -203,8 +203,19 @@ static void another_thread_may_reallocate(void **state) {
   fe_free(block);
 }
 
+static void a_small_block_that_was_large_for_its_alignment_becomes_small(void **state) {
+  (void)state;
+  void *block = fe_aligned_alloc(4 * MIB, 100);
+  assert_non_null(block);
+  block = fe_realloc(block, 400);
+  assert_non_null(block);
+  assert_true(fe_malloc_size(block) <= 400 + 400 / 8);
+  fe_free(block);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+      test_that(a_small_block_that_was_large_for_its_alignment_becomes_small),
       test_that(content_is_kept_from_every_size_type_to_every_other),
       test_that(content_is_kept_within_a_heap),
       test_that(a_block_grows_and_shrinks_byte_by_byte),
