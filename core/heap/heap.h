@@ -66,6 +66,7 @@ struct fe_heap {
   size_t shard_count;
   uint8_t slow_count;       /* slow allocations since the last look at the clock */
   bool is_tight;            /* see limit.c */
+  bool is_over_limit;       /* see limit.c */
   bool has_met_limit;       /* in the allocation that is under way, or was last */
   bool is_shrinking;        /* a resize can do without the block that it asks for */
   bool is_unchecked;        /* fe_heap_resize was used: count in used_unchecked */
@@ -178,6 +179,20 @@ void fe_heap_mark_interior(fe_heap_t *heap, fe_shard_t *shard);
 
 /* Gives the units of a shard in a queue back, unless somebody is about to wake it. It is empty. */
 void fe_heap_give_up_shard(fe_heap_t *heap, fe_shard_t *shard);
+
+/* A block of a shard is free: puts it where the next allocation finds it, or, while the heap is
+ * over its limit, where none does. */
+static inline void fe_heap_put_back(const fe_heap_t *heap, fe_shard_t *shard, fe_block_t *block) {
+  if (FE_UNLIKELY(heap->is_over_limit)) {
+    fe_shard_hold_back(shard, block);
+  } else {
+    fe_shard_push(shard, block);
+  }
+}
+
+/* The heap has come to be over its limit, or is so no more: opens or closes the short ways into its
+ * shards. */
+void fe_heap_resettle(fe_heap_t *heap);
 
 /* Puts a list of blocks that others freed on the shard's free list. */
 void fe_heap_take_in(fe_heap_t *heap, fe_shard_t *shard, fe_block_t *block);

@@ -27,7 +27,7 @@ FE_COLD void fe_heap_free_slowly(fe_heap_t *heap, fe_shard_t *shard, void *ptr) 
     return;
   }
   fe_block_t *block = fe_shard_has_interior(shard) ? fe_shard_block_start(shard, ptr) : ptr;
-  fe_shard_push(shard, block);
+  fe_heap_put_back(heap, shard, block);
   shard->used--;
   if (shard->is_full) {
     fe_remote_list(shard);
@@ -50,7 +50,8 @@ FE_COLD void fe_heap_free_remotely(fe_shard_t *shard, void *ptr) {
 static void wake_blocks(fe_heap_t *heap, fe_shard_t *shard, fe_block_t *block) {
   fe_heap_take_in(heap, shard, block);
   if (shard->is_full) {
-    if (shard->free == NULL && fe_remote_sleep(shard)) return;
+    bool has_free = shard->free != NULL || shard->held_back != NULL;
+    if (!has_free && fe_remote_sleep(shard)) return;
     fe_heap_unshelve_shard(heap, shard);
   }
   fe_heap_shard_after_free(heap, shard);

@@ -7,6 +7,10 @@
  * charged one by one. When even that is refused, a count over all shards tells what was freed since
  * the count before, and makes the lease that much smaller.
  *
+ * A limit that is set below what is in use makes the heap be over it: then what was freed is not
+ * paid for, so frees do not go the short way either, and their blocks are held back, until a count
+ * finds that enough is free.
+ *
  * Large blocks are charged each for itself. */
 #include "core/heap/heap.h"
 #include "core/slab/remote.h"
@@ -27,8 +31,7 @@ static void hold_back(fe_shard_t *shard) {
   while (shard->free != NULL) {
     fe_block_t *block = shard->free;
     shard->free = block->next;
-    block->next = shard->held_back;
-    shard->held_back = block;
+    fe_shard_hold_back(shard, block);
   }
 }
 
@@ -60,18 +63,31 @@ static void shrink_lease(fe_heap_t *heap, size_t bytes) {
   heap->lease_bytes = bytes;
 }
 
+static bool is_over_limit(const fe_heap_t *heap) {
+  return fe_budget_charged(&heap->budget) > fe_budget_limit(&heap->budget);
+}
+
+static void set_over_limit(fe_heap_t *heap, bool is_over) {
+  if (heap->is_over_limit == is_over) return;
+  heap->is_over_limit = is_over;
+  fe_heap_resettle(heap);
+}
+
 /* The lease becomes what is live now, and no free block is in reach. */
 static void tighten(fe_heap_t *heap) {
   size_t live_bytes = fe_heap_count_small_bytes(heap);
   for_each_listed_shard(heap, hold_back);
   heap->is_tight = true;
   shrink_lease(heap, live_bytes);
+  set_over_limit(heap, is_over_limit(heap));
 }
 
 /* Stops being tight if all blocks that the heap holds, and `bytes` more, can be paid for. */
 static bool relax(fe_heap_t *heap, size_t bytes) {
   size_t wanted = heap->held_bytes + bytes;
+  if (is_over_limit(heap)) return false;
   if (wanted > heap->lease_bytes && !lease_more(heap, wanted - heap->lease_bytes)) return false;
+  set_over_limit(heap, false);
   for_each_listed_shard(heap, let_go);
   heap->is_tight = false;
   return true;
@@ -120,11 +136,7 @@ bool fe_heap_release_held_back(fe_heap_t *heap, fe_shard_t *shard) {
 void fe_heap_set_limit(fe_heap_t *heap, size_t memory_limit) {
   size_t limit = memory_limit == 0 ? SIZE_MAX : memory_limit;
   atomic_store_explicit(&heap->budget.limit, limit, memory_order_relaxed);
-  if (fe_budget_charged(&heap->budget) > limit) {
-    tighten(heap);
-  } else if (heap->is_tight) {
-    relax(heap, 0);
-  }
+  if (is_over_limit(heap) || (heap->is_tight && !relax(heap, 0))) tighten(heap);
 }
 
 size_t fe_heap_limit(const fe_heap_t *heap) {

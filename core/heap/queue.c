@@ -23,15 +23,29 @@ static void set_current(fe_heap_t *heap, unsigned class_index, fe_shard_t *shard
 }
 
 /* Counts all blocks where the heap's own frees will count them. With pointers into blocks around,
- * no free may go a short way: the owner is not shown, and the other count stays far below 0. */
+ * or while the heap is over its limit, no free may go a short way: the owner is not shown, and the
+ * other count stays far below 0. */
 static void settle_counts(fe_heap_t *heap, fe_shard_t *shard) {
   enum { FAR_BELOW_0 = -(1 << 30) };
   int32_t live = fe_shard_used(shard);
-  bool has_interior = fe_shard_has_interior(shard);
-  int32_t unchecked = has_interior ? FAR_BELOW_0 : heap->is_unchecked ? live : 0;
+  bool is_closed = fe_shard_has_interior(shard) || heap->is_over_limit;
+  int32_t unchecked = is_closed ? FAR_BELOW_0 : heap->is_unchecked ? live : 0;
   fe_count_set(&shard->used_unchecked, unchecked);
   shard->used = live - unchecked;
-  fe_shard_set_owner(shard, has_interior ? NULL : heap);
+  fe_shard_set_owner(shard, is_closed ? NULL : heap);
+}
+
+void fe_heap_resettle(fe_heap_t *heap) {
+  for (unsigned i = 0; i < FE_CLASS_COUNT; i++) {
+    fe_shard_t *first = heap->current[i];
+    if (first == EMPTY) continue;
+    settle_counts(heap, first);
+    for (fe_shard_t *shard = first->next; shard != NULL; shard = shard->next) {
+      shift_counts(shard, +1);
+      settle_counts(heap, shard);
+      shift_counts(shard, -1);
+    }
+  }
 }
 
 void fe_heap_mark_interior(fe_heap_t *heap, fe_shard_t *shard) {
@@ -104,7 +118,7 @@ void fe_heap_take_in(fe_heap_t *heap, fe_shard_t *shard, fe_block_t *block) {
   int32_t count = 0;
   while (block != NULL) {
     fe_block_t *next = block->next;
-    fe_shard_push(shard, block);
+    fe_heap_put_back(heap, shard, block);
     count++;
     block = next;
   }

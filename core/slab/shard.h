@@ -145,6 +145,11 @@ static inline void fe_shard_push(fe_shard_t *shard, fe_block_t *block) {
   shard->free = block;
 }
 
+static inline void fe_shard_hold_back(fe_shard_t *shard, fe_block_t *block) {
+  block->next = shard->held_back;
+  shard->held_back = block;
+}
+
 /* Writes the header of a shard over a run of units, with the header in unit `header` of it. The
  * caller owns the run; owner and state are set by whoever makes use of the shard. */
 fe_shard_t *fe_shard_init(const fe_run_t *run, size_t header, fe_inbox_t *inbox,

@@ -168,6 +168,40 @@ static void a_limit_below_use_refuses_until_enough_is_freed(void **state) {
   fe_heap_destroy(heap);
 }
 
+/* What was freed after the limit fell below what is in use does not make room either. */
+static void a_lowered_limit_holds_for_blocks_freed_since(void **state) {
+  (void)state;
+  static void *many[3000];
+  for (int way = 0; way < 2; way++) {
+    fe_heap_t *heap = fe_heap_create(NULL);
+    assert_non_null(heap);
+    for (size_t i = 0; i < 3000; i++) {
+      many[i] = way == 0 ? fe_heap_alloc(heap, 48) : fe_heap_resize(heap, NULL, 0, 48);
+      assert_non_null(many[i]);
+    }
+    size_t limit = fe_heap_used_bytes(heap) / 2;
+    fe_heap_set_limit(heap, limit);
+    for (size_t i = 100; i < 3000; i++) {
+      if (way == 0) {
+        fe_heap_free(heap, many[i]);
+      } else {
+        fe_heap_resize(heap, many[i], 48, 0);
+      }
+    }
+    size_t given = 0;
+    while (given < 3000) {
+      void *block = way == 0 ? fe_heap_alloc(heap, 48) : fe_heap_resize(heap, NULL, 0, 48);
+      if (block == NULL) break;
+      given++;
+      assert_true(fe_heap_used_bytes(heap) <= limit);
+    }
+    assert_int_equal(given, 1500 - 100);
+    fe_heap_set_limit(heap, 0);
+    for (size_t i = 0; i < 3000; i++) assert_non_null(fe_heap_alloc(heap, 48));
+    fe_heap_destroy(heap);
+  }
+}
+
 /* Any mixture of sizes and functions: used_bytes never passes the limit, and a refusal means that
  * there really was not enough room. */
 static void a_random_mixture_never_passes_the_limit(void **state) {
@@ -251,6 +285,7 @@ int main(void) {
       test_that(every_function_keeps_to_the_limit),
       test_that(zero_lifts_the_limit),
       test_that(a_limit_below_use_refuses_until_enough_is_freed),
+      test_that(a_lowered_limit_holds_for_blocks_freed_since),
       test_that(a_random_mixture_never_passes_the_limit),
       test_that(refusals_take_no_memory),
       test_that(the_thread_heap_can_be_limited),
