@@ -109,7 +109,7 @@ static void the_good_size_costs_no_more(void **state) {
     assert_non_null(heap);
     grow_up(heap);
     size_t before = fe_heap_used_bytes(heap);
-    for (size_t size = 0; size < 30000; size += 1 + size / 300) {
+    for (size_t size = 0; size <= MEDIUM_MAX; size += 1 + size / 300) {
       size_t good = fe_heap_good_size(heap, size);
       assert_int_equal(cost(heap, size), cost(heap, good));
       assert_true(cost(heap, good + 1) > cost(heap, good));
