@@ -65,7 +65,7 @@ void every_size_gives_a_block(void **) {
   for (size_t size = 0; size < 6 * MIB; size = size * 2 + 1) {
     for (void *block : {fe_new(size), fe_new_nothrow(size)}) {
       assert_non_null(block);
-      assert_true(aligned_to(block, alignof(std::max_align_t)));
+      assert_true(aligned_to(block, GRANULE));
       memset(block, 1, size);
       fe_free_sized(block, size);
     }
