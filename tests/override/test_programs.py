@@ -136,12 +136,12 @@ PYTHON_MODULES = [
     "test_functools",
     "test_generators",
     "test_heapq",
-    "test_itertools",
     "test_json",
     "test_list",
-    "test_set",
+    "test_re",
+    "test_sort",
+    "test_string",
     "test_struct",
-    "test_threading_local",
     "test_zlib",
 ]
 
