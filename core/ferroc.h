@@ -111,7 +111,8 @@ FE_API void *fe_new_aligned_nothrow(size_t size, size_t alignment);
 FE_API void fe_collect(bool force);
 
 /* Returns all memory without blocks to the system, as fe_collect(true) does, and how many bytes it
- * is: whole shards of 64 KiB that were in use since they came from the system. Memory goes back by
+ * is: whole shards of 64 KiB that were in use since they came from the system, and what other
+ * threads returned at the same time. Memory goes back by
  * itself, too, some 0.1 s after it was freed, while the program goes on allocating and freeing.
  * What the heaps of running threads keep for their next allocations stays. Any thread. */
 FE_API size_t fe_trim(void);

@@ -39,8 +39,7 @@ static bool is_huge(const fe_slab_t *slab) {
   return atomic_load_explicit(&((fe_slab_t *)slab)->is_huge, memory_order_relaxed);
 }
 
-/* Says of a slab that holds nothing but the caller's new units whether it shall have huge pages. */
-static void set_huge(fe_arena_t *arena, unsigned index, bool is_wanted) {
+void fe_arena_set_huge(fe_arena_t *arena, unsigned index, bool is_wanted) {
   const fe_base_t *base = arena->arenas->base;
   if (base->advise_huge == NULL || FE_SLAB_SIZE < FE_HUGE_PAGE_SIZE || arena->is_lent) return;
   atomic_store_explicit(&arena->slab[index].is_huge, is_wanted, memory_order_relaxed);
@@ -69,8 +68,8 @@ static bool take_in_slab(fe_arena_t *arena, unsigned index, const wish_t *wish, 
     if (unit < 0) return false;
     fe_units_t mask = fe_bitmap_mask((unsigned)unit, wish->count);
     if (!fe_bitmap_take(&slab->free, mask)) continue;
-    if (wish->wants_huge && is_unused) set_huge(arena, index, true);
-    if (is_unwanted) set_huge(arena, index, false);
+    if (wish->wants_huge && is_unused) fe_arena_set_huge(arena, index, true);
+    if (is_unwanted) fe_arena_set_huge(arena, index, false);
     *run = (fe_run_t){.arena = arena,
                       .start = fe_unit_address(arena, index, (unsigned)unit),
                       .unit_count = wish->count};
@@ -147,7 +146,7 @@ static bool wants_only_huge(void) {
 
 static void set_slabs_huge(fe_arena_t *arena, size_t first, size_t count) {
   for (size_t i = first; i < first + count; i++) {
-    if (!is_huge(&arena->slab[i])) set_huge(arena, (unsigned)i, true);
+    if (!is_huge(&arena->slab[i])) fe_arena_set_huge(arena, (unsigned)i, true);
   }
 }
 
@@ -261,8 +260,11 @@ bool fe_arenas_grow(fe_arenas_t *arenas, fe_run_t *run, size_t unit_count) {
   return place != NULL;
 }
 
-static bool extend_slabs(fe_arena_t *arena, size_t first, size_t more) {
+/* A run that would be longer than others in arenas is better moved to a chunk of its own. */
+static bool extend_slabs(fe_arena_t *arena, size_t first, size_t count, size_t more) {
   bool is_zero;
+  if (count + more > FE_ARENA_RUN_SLABS_MAX) return false;
+  first += count;
   if (first + more > arena->slab_count || !take_slabs_at(arena, first, more)) return false;
   return mark_slabs_taken(arena, first, more, &is_zero);
 }
@@ -270,8 +272,8 @@ static bool extend_slabs(fe_arena_t *arena, size_t first, size_t more) {
 bool fe_arenas_extend(fe_arena_t *arena, char *start, size_t unit_count, size_t more) {
   size_t offset = (size_t)(start - arena->start);
   if ((offset & (FE_SLAB_SIZE - 1)) == 0 && unit_count % FE_UNITS_PER_SLAB == 0) {
-    size_t first = (offset >> FE_SLAB_SHIFT) + unit_count / FE_UNITS_PER_SLAB;
-    return extend_slabs(arena, first, more / FE_UNITS_PER_SLAB);
+    return extend_slabs(arena, offset >> FE_SLAB_SHIFT, unit_count / FE_UNITS_PER_SLAB,
+                        more / FE_UNITS_PER_SLAB);
   }
   unsigned slab = (unsigned)(offset >> FE_SLAB_SHIFT);
   size_t unit = (offset & (FE_SLAB_SIZE - 1)) >> FE_SHARD_SHIFT;

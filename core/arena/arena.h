@@ -45,6 +45,9 @@ struct fe_arenas {
   _Atomic(fe_arena_t *) first; /* the oldest */
   /* How many free units are dirty: an estimate, for whether to look for one. */
   _Atomic(ptrdiff_t) dirty_unit_count;
+  /* Units of the program's regions; grows only. They never go back. */
+  _Atomic(ptrdiff_t) lent_unit_count;
+  _Atomic(size_t) returned_unit_count; /* to the system, ever; relaxed, a figure */
   /* When units were aged last; whoever moves it on by compare-and-swap does the purge. */
   _Atomic(uint32_t) tick_ms;
 };
@@ -91,9 +94,16 @@ void fe_arenas_give(fe_arenas_t *arenas, const fe_run_t *run);
  * since the tick before. Cheap when there is nothing to do. Any thread. */
 void fe_arenas_tick(fe_arenas_t *arenas);
 
-/* Returns the memory of all free units to the system now, and how many bytes that were. Any thread.
- */
-size_t fe_arenas_purge(fe_arenas_t *arenas);
+/* Returns the memory of all free units to the system now. Any thread. */
+void fe_arenas_purge(fe_arenas_t *arenas);
+
+/* How much memory is free and will go back to the system if nobody takes it: an estimate. */
+static inline size_t fe_arenas_waiting_bytes(fe_arenas_t *arenas) {
+  if (arenas->base->decommit == NULL) return 0;
+  ptrdiff_t count = atomic_load_explicit(&arenas->dirty_unit_count, memory_order_relaxed) -
+                    atomic_load_explicit(&arenas->lent_unit_count, memory_order_relaxed);
+  return count < 0 ? 0 : (size_t)count * FE_UNIT_SIZE;
+}
 
 /* -- between the files of this floor -- */
 
@@ -125,6 +135,9 @@ void fe_chunk_release(const fe_base_t *base, char *chunk, size_t size);
 /* Puts memory behind units of a chunk. The base's pages may be larger than units: then other units
  * of the same pages may be in use already. */
 bool fe_chunk_commit(const fe_base_t *base, char *start, size_t size);
+
+/* Says whether a slab shall have huge pages. Any thread. */
+void fe_arena_set_huge(fe_arena_t *arena, unsigned index, bool is_wanted);
 
 /* The units of a slab that the arena has memory for and does not need itself. */
 fe_units_t fe_arena_usable_units(const fe_arena_t *arena, unsigned slab);

@@ -73,6 +73,7 @@ static void make_arena(fe_arenas_t *arenas, const site_t *site, size_t extra) {
     dirty_count += fe_bitmap_count(dirty);
   }
   atomic_fetch_add_explicit(&arenas->dirty_unit_count, dirty_count, memory_order_relaxed);
+  atomic_fetch_add_explicit(&arenas->lent_unit_count, dirty_count, memory_order_relaxed);
   publish_arena(arenas, arena);
 }
 
@@ -248,6 +249,8 @@ fe_arenas_t *fe_arenas_create(const fe_base_t *base, void *memory, size_t size) 
   arenas->base = base;
   atomic_store_explicit(&arenas->first, NULL, memory_order_relaxed);
   atomic_store_explicit(&arenas->dirty_unit_count, 0, memory_order_relaxed);
+  atomic_store_explicit(&arenas->lent_unit_count, 0, memory_order_relaxed);
+  atomic_store_explicit(&arenas->returned_unit_count, 0, memory_order_relaxed);
   atomic_store_explicit(&arenas->tick_ms, 0, memory_order_relaxed);
   make_arena(arenas, &site, FE_ARENAS_BYTES);
   return arenas;

@@ -37,8 +37,19 @@ static unsigned units_per(size_t bytes) {
   return bytes <= FE_UNIT_SIZE ? 1 : (unsigned)(bytes >> FE_SHARD_SHIFT);
 }
 
-/* Returns how many units went back. */
-static size_t purge_slab(fe_arena_t *arena, unsigned index, bool aged_only) {
+/* A huge page that loses a part is split for good, so while a slab is in use only whole ones go
+ * back by themselves. One of which three quarters are idle is better an ordinary one: else the last
+ * few blocks of a heap that was large would hold 2 MiB each. */
+static size_t page_size_of(fe_arena_t *arena, unsigned index, fe_units_t idle) {
+  size_t page_size = arena->arenas->base->page_size;
+  if (!atomic_load_explicit(&arena->slab[index].is_huge, memory_order_relaxed)) return page_size;
+  bool is_by_need = fe_setting(FE_SETTING_HUGE_PAGES) != FE_HUGE_PAGES_ALWAYS;
+  if (!is_by_need || fe_bitmap_count(idle) < FE_UNITS_PER_SLAB * 3 / 4) return FE_HUGE_PAGE_SIZE;
+  fe_arena_set_huge(arena, index, false);
+  return page_size;
+}
+
+static void purge_slab(fe_arena_t *arena, unsigned index, bool aged_only) {
   fe_slab_t *slab = &arena->slab[index];
   fe_units_t free = atomic_load_explicit(&slab->free, memory_order_relaxed);
   fe_units_t dirty = atomic_load_explicit(&slab->dirty, memory_order_relaxed);
@@ -46,24 +57,22 @@ static size_t purge_slab(fe_arena_t *arena, unsigned index, bool aged_only) {
   size_t page_size = arena->arenas->base->page_size;
   if (aged_only) {
     units &= atomic_load_explicit(&slab->aged, memory_order_relaxed);
-    /* A huge page that loses a part is split for good, so only whole ones go back by themselves. */
-    bool is_huge = atomic_load_explicit(&slab->is_huge, memory_order_relaxed);
-    if (is_huge) page_size = FE_HUGE_PAGE_SIZE;
+    if (units != 0) page_size = page_size_of(arena, index, units | (free & ~dirty));
   }
   unsigned group = units_per(page_size);
   units = whole_groups(units, free & ~dirty, group);
-  if (units == 0 || !fe_bitmap_take(&slab->free, units)) return 0;
+  if (units == 0 || !fe_bitmap_take(&slab->free, units)) return;
   /* Looked at again, now that nobody else can change it: another purge may have been faster, or a
    * taker's commit been refused. What has no memory must not be decommitted. */
   dirty = units & atomic_load_explicit(&slab->dirty, memory_order_relaxed);
   fe_units_t done = decommit_units(arena, index, whole_groups(dirty, units & ~dirty, group));
   fe_units_t before = atomic_fetch_and_explicit(&slab->dirty, ~done, memory_order_relaxed);
   atomic_fetch_and_explicit(&slab->aged, ~units, memory_order_relaxed);
-  size_t count = fe_bitmap_count(before & done);
-  atomic_fetch_sub_explicit(&arena->arenas->dirty_unit_count, (ptrdiff_t)count,
-                            memory_order_relaxed);
+  unsigned count = fe_bitmap_count(before & done);
+  fe_arenas_t *arenas = arena->arenas;
+  atomic_fetch_sub_explicit(&arenas->dirty_unit_count, count, memory_order_relaxed);
+  atomic_fetch_add_explicit(&arenas->returned_unit_count, count, memory_order_relaxed);
   fe_bitmap_give(&slab->free, units);
-  return count;
 }
 
 static void age_slab(fe_slab_t *slab) {
@@ -74,17 +83,15 @@ static void age_slab(fe_slab_t *slab) {
   if (units != 0) atomic_fetch_or_explicit(&slab->aged, units, memory_order_relaxed);
 }
 
-static size_t purge_arenas(fe_arenas_t *arenas, bool aged_only) {
-  size_t count = 0;
-  if (arenas->base->decommit == NULL) return 0;
+static void purge_arenas(fe_arenas_t *arenas, bool aged_only) {
+  if (arenas->base->decommit == NULL) return;
   for (fe_arena_t *arena = fe_arenas_first(arenas); arena != NULL; arena = fe_arena_next(arena)) {
     if (arena->is_lent) continue;
     for (unsigned slab = 0; slab < arena->slab_count; slab++) {
-      count += purge_slab(arena, slab, aged_only);
+      purge_slab(arena, slab, aged_only);
       if (aged_only) age_slab(&arena->slab[slab]);
     }
   }
-  return count;
 }
 
 void fe_arenas_tick(fe_arenas_t *arenas) {
@@ -99,4 +106,4 @@ void fe_arenas_tick(fe_arenas_t *arenas) {
   purge_arenas(arenas, true);
 }
 
-size_t fe_arenas_purge(fe_arenas_t *arenas) { return purge_arenas(arenas, false) * FE_UNIT_SIZE; }
+void fe_arenas_purge(fe_arenas_t *arenas) { purge_arenas(arenas, false); }

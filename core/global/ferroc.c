@@ -29,7 +29,9 @@ FE_COLD void fe_global_free_slowly(fe_heap_t *heap, void *ptr) {
   if (fe_heap_of(shard) == heap) {
     fe_heap_free_slowly(heap, shard, ptr);
   } else {
+    const fe_heap_t *other = fe_heap_of(shard);
     fe_heap_free_remotely(shard, ptr);
+    fe_heap_pulse_after_remote(heap, other);
   }
 }
 
@@ -82,9 +84,12 @@ void fe_collect(bool force) {
 }
 
 size_t fe_trim(void) {
+  _Atomic(size_t) *returned = &fe_arenas_default.returned_unit_count;
+  size_t before = atomic_load_explicit(returned, memory_order_relaxed);
   collect_own_heap();
   fe_registry_collect_idle();
-  return fe_arenas_purge(&fe_arenas_default);
+  fe_arenas_purge(&fe_arenas_default);
+  return (atomic_load_explicit(returned, memory_order_relaxed) - before) * FE_UNIT_SIZE;
 }
 
 bool fe_owns(const void *ptr) { return fe_owns_address(ptr); }

@@ -36,6 +36,14 @@ typedef struct fe_nursery {
   _Atomic(uintptr_t) starts[FE_NURSERY_WORDS];
 } fe_nursery_t;
 
+/* See watch.c. */
+typedef struct fe_watch {
+  size_t stuck_bytes; /* what did not go back while the heap watched */
+  uint32_t since_ms;
+  uint8_t count; /* of slow calls */
+  bool is_on;    /* the current shards do not show their owner */
+} fe_watch_t;
+
 struct fe_heap {
   /* -- touched by others -- */
   alignas(FE_CACHE_LINE) fe_inbox_t inbox;
@@ -64,7 +72,6 @@ struct fe_heap {
   size_t held_bytes;  /* in blocks, live and free ones, without large blocks */
   size_t lease_bytes; /* charged for them; see limit.c */
   size_t shard_count;
-  uint8_t slow_count;       /* slow allocations since the last look at the clock */
   bool is_tight;            /* see limit.c */
   bool is_over_limit;       /* see limit.c */
   bool has_met_limit;       /* in the allocation that is under way, or was last */
@@ -76,6 +83,7 @@ struct fe_heap {
   fe_context_t *context;    /* constant */
   fe_context_t own_context; /* if it does not share one */
   bool has_annex;           /* constant */
+  fe_watch_t watch;
   fe_nursery_t nursery;
 };
 
@@ -142,7 +150,16 @@ void fe_heap_free_remotely(fe_shard_t *shard, void *ptr);
 /* Takes in the shards in the inbox, and what others freed in them. */
 void fe_heap_drain(fe_heap_t *heap);
 
-/* Called on the way of ordinary work, now and then: for what the floor above has to do. */
+/* -- watch.c: what is called by all slow ways, and looks at the clock now and then -- */
+
+/* After a slow call of the heap's user. */
+void fe_heap_pulse(fe_heap_t *heap);
+/* After a large block was freed: there may be much to give back and no other slow call. */
+void fe_heap_pulse_after_large(fe_heap_t *heap);
+/* After the user of `heap`, which may be fe_heap_empty, freed a block of another heap. */
+void fe_heap_pulse_after_remote(fe_heap_t *heap, const fe_heap_t *other);
+
+/* Called at each look: for what the floor above has to do. NULL: nothing. */
 extern void (*_Atomic fe_heap_on_tick)(void);
 
 /* -- limit.c -- */
@@ -190,8 +207,8 @@ static inline void fe_heap_put_back(const fe_heap_t *heap, fe_shard_t *shard, fe
   }
 }
 
-/* The heap has come to be over its limit, or is so no more: opens or closes the short ways into its
- * shards. */
+/* The heap has come to be over its limit or to watch, or does so no more: opens or closes the short
+ * ways into its shards. */
 void fe_heap_resettle(fe_heap_t *heap);
 
 /* Puts a list of blocks that others freed on the shard's free list. */

@@ -6,9 +6,6 @@
 /* Free lists grow by about a page, so that pages nobody needs stay untouched. */
 #define FE_EXTEND_BYTES 4096
 
-/* So many slow allocations come between two looks at the clock. */
-#define FE_TICK_EVERY 16
-
 /* A heap that holds so much asks for huge pages from then on. Earlier costs memory: with 16 MiB,
  * Python programs took 4 % more. */
 #define FE_HUGE_FROM_BYTES ((size_t)32 << 20)
@@ -84,15 +81,6 @@ static void *alloc_slowly(fe_heap_t *heap, size_t size, bool is_unchecked) {
   return pop_counted(shard, is_unchecked);
 }
 
-void (*_Atomic fe_heap_on_tick)(void);
-
-/* What is free for long goes back to the system, also while nothing is freed. */
-static void tick(fe_heap_t *heap) {
-  fe_arenas_tick(heap->context->arenas);
-  void (*on_tick)(void) = atomic_load_explicit(&fe_heap_on_tick, memory_order_relaxed);
-  if (on_tick != NULL) on_tick();
-}
-
 /* There is no memory left: gives up the empty shards that the heap keeps for other sizes; whether
  * there were any. */
 static bool has_given_up_shards(fe_heap_t *heap) {
@@ -102,7 +90,7 @@ static bool has_given_up_shards(fe_heap_t *heap) {
 }
 
 FE_COLD void *fe_heap_alloc_slowly(fe_heap_t *heap, size_t size, bool is_unchecked) {
-  if (++heap->slow_count % FE_TICK_EVERY == 0) tick(heap);
+  fe_heap_pulse(heap);
   heap->has_met_limit = false;
   void *block = alloc_slowly(heap, size, is_unchecked);
   if (FE_UNLIKELY(block == NULL) && has_given_up_shards(heap)) {

@@ -16,8 +16,10 @@ FE_COLD void fe_heap_shard_after_free(fe_heap_t *heap, fe_shard_t *shard) {
 FE_COLD void fe_heap_free_slowly(fe_heap_t *heap, fe_shard_t *shard, void *ptr) {
   if (shard->kind == FE_SHARD_LARGE) {
     fe_large_free(heap, shard);
+    fe_heap_pulse_after_large(heap);
     return;
   }
+  fe_heap_pulse(heap);
   if (shard->kind == FE_SHARD_NURSERY) {
     fe_nursery_free(heap, ptr);
     return;

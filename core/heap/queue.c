@@ -12,23 +12,27 @@ static void shift_counts(fe_shard_t *shard, int by) {
   fe_count_add(&shard->used_unchecked, by);
 }
 
+static void settle_counts(fe_heap_t *heap, fe_shard_t *shard);
+
 /* Makes the sizes of a class come from this shard, which waits in the queue. */
 static void set_current(fe_heap_t *heap, unsigned class_index, fe_shard_t *shard) {
   shift_counts(heap->current[class_index], -1);
   shift_counts(shard, +1);
   heap->current[class_index] = shard;
+  if (heap->watch.is_on && shard != EMPTY) settle_counts(heap, shard);
   if (class_index >= FE_TINY_CLASSES) return;
   size_t size = fe_class_size(class_index);
   for (size_t i = size - heap->granule + 1; i <= size; i++) heap->table[i] = shard;
 }
 
 /* Counts all blocks where the heap's own frees will count them. With pointers into blocks around,
- * or while the heap is over its limit, no free may go a short way: the owner is not shown, and the
- * other count stays far below 0. */
+ * while the heap watches, or while it is over its limit, no free may go a short way: the owner is
+ * not shown, and the other count stays far below 0. For a shard that does not wait. */
 static void settle_counts(fe_heap_t *heap, fe_shard_t *shard) {
   enum { FAR_BELOW_0 = -(1 << 30) };
   int32_t live = fe_shard_used(shard);
-  bool is_closed = fe_shard_has_interior(shard) || heap->is_over_limit;
+  bool is_watched = heap->watch.is_on && shard == heap->current[shard->class_index];
+  bool is_closed = is_watched || heap->is_over_limit || fe_shard_has_interior(shard);
   int32_t unchecked = is_closed ? FAR_BELOW_0 : heap->is_unchecked ? live : 0;
   fe_count_set(&shard->used_unchecked, unchecked);
   shard->used = live - unchecked;

@@ -1,0 +1,68 @@
+/* Looking at the clock on the way of ordinary work, so that what is free for long goes back to the
+ * system, and no thread of ferroc's own is needed for it.
+ *
+ * The slow ways count, and look now and then. That is not enough after a peak: a program that then
+ * works lightly may never leave the short ways. So while much memory waits to go back, the heap
+ * watches: its current shards do not show their owner, and each free into them goes a slow way. */
+#include "core/base/settings.h"
+#include "core/heap/heap.h"
+
+/* So many slow calls come between two looks at the clock. */
+#define FE_LOOK_EVERY 16
+
+/* Watching begins when so much waits, and more than the heap has in use. */
+#define FE_WATCH_FROM_BYTES ((size_t)16 << 20)
+
+/* What has not gone back in two ticks will not, since it is part of huge pages in use; and by this
+ * time idle heaps have been collected. */
+static uint32_t watch_ms(void) { return 4 * (uint32_t)fe_setting(FE_SETTING_PURGE_DELAY_MS) + 300; }
+
+void (*_Atomic fe_heap_on_tick)(void);
+
+static size_t held_bytes(const fe_heap_t *heap) {
+  return heap->held_bytes +
+         atomic_load_explicit(&((fe_heap_t *)heap)->large_bytes, memory_order_relaxed);
+}
+
+static void watch(fe_heap_t *heap, bool is_wanted) {
+  if (is_wanted) heap->watch.since_ms = fe_clock_ms();
+  if (is_wanted == heap->watch.is_on) return;
+  heap->watch.is_on = is_wanted;
+  fe_heap_resettle(heap);
+}
+
+static void start_or_stop(fe_heap_t *heap) {
+  fe_watch_t *state = &heap->watch;
+  size_t waiting = fe_arenas_waiting_bytes(heap->context->arenas);
+  if (waiting < FE_WATCH_FROM_BYTES) state->stuck_bytes = 0;
+  if (!state->is_on) {
+    bool is_much = waiting >= state->stuck_bytes + FE_WATCH_FROM_BYTES;
+    if (is_much && waiting > held_bytes(heap)) watch(heap, true);
+  } else if (fe_clock_ms() - state->since_ms > watch_ms()) {
+    state->stuck_bytes = waiting;
+    watch(heap, false);
+  }
+}
+
+FE_COLD static void look_at_clock(fe_heap_t *heap) {
+  fe_arenas_tick(heap->context->arenas);
+  void (*on_tick)(void) = atomic_load_explicit(&fe_heap_on_tick, memory_order_relaxed);
+  if (on_tick != NULL) on_tick();
+  start_or_stop(heap);
+}
+
+static bool is_time_to_look(fe_heap_t *heap) { return ++heap->watch.count % FE_LOOK_EVERY == 0; }
+
+void fe_heap_pulse(fe_heap_t *heap) {
+  if (is_time_to_look(heap)) look_at_clock(heap);
+}
+
+void fe_heap_pulse_after_large(fe_heap_t *heap) { look_at_clock(heap); }
+
+/* What was freed in an idle heap waits until the idle ones are collected. */
+void fe_heap_pulse_after_remote(fe_heap_t *heap, const fe_heap_t *other) {
+  if (heap == &fe_heap_empty || !is_time_to_look(heap)) return;
+  bool is_idle = atomic_load_explicit(&((fe_heap_t *)other)->is_held, memory_order_relaxed) == 0;
+  if (is_idle) watch(heap, true);
+  look_at_clock(heap);
+}
