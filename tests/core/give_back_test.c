@@ -181,7 +181,7 @@ static void live_blocks_stay_when_others_are_trimmed(void **state) {
 
 /* -- What a base is asked for -- */
 
-enum { PAGE = 256 * 1024 };
+#define PAGE (4 * UNIT_BYTES)
 static size_t decommitted_bytes;
 
 static bool decommit_whole_pages(const fe_base_t *base, void *start, size_t size) {
