@@ -48,14 +48,11 @@ static void an_array_keeps_its_content(void **state) {
 }
 
 static void refuse_overflows(fe_heap_t *heap) {
-  static const size_t factors[][2] = {
-      {SIZE_MAX, 2},
-      {2, SIZE_MAX},
-      {SIZE_MAX / 2 + 1, 2},
-      {(size_t)1 << 32, (size_t)1 << 32}, /* the product's low bits are 0 */
-      {((size_t)1 << 32) + 1, (size_t)1 << 32},
-      {SIZE_MAX, SIZE_MAX},
-      {1, SIZE_MAX}, /* no overflow, but no memory either */
+  const size_t root = (size_t)1 << (sizeof(size_t) * 4); /* of SIZE_MAX + 1 */
+  const size_t factors[][2] = {
+      {SIZE_MAX, 2},    {2, SIZE_MAX},        {SIZE_MAX / 2 + 1, 2},
+      {root, root},                                          /* the product's low bits are 0 */
+      {root + 1, root}, {SIZE_MAX, SIZE_MAX}, {1, SIZE_MAX}, /* no overflow, but no memory either */
   };
   char *array = recalloc_in(heap, NULL, 10, 10);
   assert_non_null(array);

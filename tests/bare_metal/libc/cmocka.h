@@ -71,6 +71,11 @@ void cmocka_expect_same_text(const char *left, const char *right, const char *fi
   cmocka_expect_equal((intptr_t)(left), (intptr_t)(right), __FILE__, __LINE__)
 #define assert_ptr_not_equal(left, right) \
   cmocka_expect_different((intptr_t)(left), (intptr_t)(right), __FILE__, __LINE__)
+#define assert_in_range(value, least, most)              \
+  cmocka_expect((value) >= (least) && (value) <= (most), \
+                #least " <= " #value " && " #value " <= " #most, __FILE__, __LINE__)
+#define assert_memory_equal(left, right, size) \
+  cmocka_expect(memcmp(left, right, size) == 0, "equal: " #left ", " #right, __FILE__, __LINE__)
 #define assert_string_equal(left, right) cmocka_expect_same_text(left, right, __FILE__, __LINE__)
 
 #endif /* FERROC_TESTS_BARE_METAL_CMOCKA_H */

@@ -59,6 +59,10 @@ int memcmp(const void *left, const void *right, size_t size) {
   return 0;
 }
 
+char *strcpy(char *restrict to, const char *restrict from) {
+  return memcpy(to, from, strlen(from) + 1);
+}
+
 char *strstr(const char *text, const char *wanted) {
   size_t length = strlen(wanted);
   for (size_t left = strlen(text); left >= length; left--, text++) {

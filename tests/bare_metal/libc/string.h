@@ -4,6 +4,7 @@
 
 #include "core/bare_metal/include/string.h"
 
+char *strcpy(char *restrict to, const char *restrict from);
 char *strstr(const char *text, const char *wanted);
 
 #endif /* FERROC_TESTS_BARE_METAL_STRING_H */
