@@ -236,16 +236,17 @@ FE_API fe_heap_t *fe_thread_heap(void);
 
 /* -- Options ---------------------------------------------------------------------------------
  *
- *   name            default  values
- *   purge_delay_ms  50       how long free memory is kept before it goes back to the system; what
- * was freed goes back after one to two times as long. 0: at the next occasion huge_pages by_need
- * never, by_need (for the blocks of heaps of 32 MiB and more) or always memory_limit    0 bytes
- * (also as 512K, 64M, 2G) that the blocks of all heaps may take together; 0 is no limit. As with a
- * parent's limit, a heap counts with the free blocks that it keeps stats_at_exit   0        1:
- * figures of all heaps on stderr when the program ends verbose         0        1: tells on stderr
- * what the library is doing at large on_error        report   what an error of the caller does
- * beside its return value: silent (nothing), report (a line on stderr) or abort (the line and
- * SIGABRT)
+ * The names, the defaults in brackets, and the values:
+ *
+ * - purge_delay_ms (50): how long free memory is kept before it goes back to the system; what was
+ *   freed goes back after one to two times as long. 0: at the next occasion.
+ * - huge_pages (by_need): never, by_need (for the blocks of heaps of 32 MiB and more) or always.
+ * - memory_limit (0): bytes (also as 512K, 64M, 2G) that the blocks of all heaps may take together;
+ *   0 is no limit. As with a parent's limit, a heap counts with the free blocks that it keeps.
+ * - stats_at_exit (0): 1 writes the figures of all heaps to stderr when the program ends.
+ * - verbose (0): 1 tells on stderr what the library is doing at large.
+ * - on_error (report): what an error of the caller does beside its return value: silent (nothing),
+ *   report (a line on stderr) or abort (the line and SIGABRT).
  *
  * Each may also be set by an environment variable, in capitals: FERROC_PURGE_DELAY_MS=100. These
  * are read once, when the library is loaded, and not at all in set-uid programs.
