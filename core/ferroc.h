@@ -4,7 +4,8 @@
  *   - fe_malloc, fe_free and their family: every thread has a heap of its own, found by itself.
  *   - fe_heap_create, fe_heap_alloc, fe_heap_destroy: a heap that the program holds.
  *   - fe_heap_resize: one function for all, in the shape that Lua and other runtimes ask for.
- * Heaps may stand on memory of the program's own: see fe_base_t.
+ * Heaps may stand on memory of the program's own: see fe_base_t. What they hold can be counted and
+ * drawn: see fe_stats and fe_heap_map_write.
  *
  * All sizes are bytes. A block that comes from any function here may be given back by any
  * other one that frees, unless its comment says otherwise.
@@ -360,6 +361,168 @@ typedef void (*fe_message_function_t)(const char *line, size_t length);
 FE_API void fe_set_message_function(fe_message_function_t function);
 
 #endif /* FE_FREESTANDING */
+
+/* -- Figures --------------------------------------------------------------------------------
+ *
+ * Whoever holds a heap counts what happens in it, on the cold paths alone. Other threads may read
+ * these figures at any time and wait for nobody: what they see may lack what the holder's quick
+ * allocations and frees did in a shard since it last needed more of it (a page of blocks, a full
+ * shard, a shard given back). fe_heap_collect and fe_heap_stats bring them up to date.
+ *
+ * Each struct begins with struct_size, which the caller sets to its sizeof. Later versions add
+ * members at the end only, and fill what the caller has room for. False and errno EINVAL, with a
+ * line on stderr, when struct_size is less than what the first version had.
+ */
+
+#define FE_STATS_CLASSES_MAX 96
+
+/* The shards for one size of blocks. */
+typedef struct fe_class_stats {
+  size_t block_size;
+  size_t shard_count;
+  size_t full_shard_count; /* of these, without a free block */
+  size_t carved_count;     /* blocks that were ever in use in these shards; the rest is untouched */
+  size_t live_count;
+} fe_class_stats_t;
+
+/* One heap, or the sum of several. */
+typedef struct fe_heap_stats {
+  size_t struct_size;
+  size_t heap_count;
+  /* Bytes in live blocks: as asked for, and with the size that the blocks have. */
+  size_t requested_bytes;
+  size_t used_bytes;
+  /* Large blocks know what was asked for; for small ones it is inferred from samples. */
+  bool requested_is_estimate;
+  size_t peak_used_bytes; /* of one heap; 0 in a sum */
+  size_t limit_bytes;     /* of one heap; 0: none */
+  size_t committed_bytes; /* units of 64 KiB that the heap has, and its large blocks */
+  size_t nursery_used_bytes;
+  size_t nursery_block_count;
+  size_t large_used_bytes; /* blocks above 30 KiB, also of those aligned so widely */
+  size_t large_block_count;
+  size_t shard_count;
+  size_t full_shard_count;
+  /* Events since the heap was made. In a sum over arenas: also those of heaps that ended. */
+  size_t nursery_allocs; /* blocks taken from, and given back to, the first unit of a small heap */
+  size_t nursery_frees;
+  size_t graduations; /* a size that had no shard of its own got one */
+  size_t shards_taken;
+  size_t shards_given_back;
+  size_t refills; /* a shard in use had no free block at hand */
+  size_t extends; /* about a page of blocks came into use */
+  size_t large_allocs;
+  size_t large_frees;
+  size_t large_resizes_in_place;
+  size_t large_resizes_refused; /* the block has to move */
+  size_t drains;                /* blocks freed by other threads: looked for and found */
+  size_t remote_batches;        /* the lists of them that were taken in, one for each shard */
+  size_t remote_blocks;         /* the blocks in these */
+  size_t limit_refusals;
+  size_t tight_phases; /* free blocks were held back since the limit was near; see core/README.md */
+  size_t failed_allocs;
+  size_t ended_heaps; /* in a sum over arenas */
+  size_t class_count; /* of `classes`; 0 in builds with shards of less than 16 KiB */
+  fe_class_stats_t classes[FE_STATS_CLASSES_MAX];
+} fe_heap_stats_t;
+
+/* The memory below heaps. */
+typedef struct fe_arenas_stats {
+  size_t struct_size;
+  size_t reserved_bytes;  /* address space */
+  size_t committed_bytes; /* in use, or free but not given back: the most that can be resident */
+  size_t taken_bytes;     /* in use by heaps and contexts */
+  size_t purgeable_bytes; /* free and not given back yet */
+  size_t peak_reserved_bytes;
+  size_t peak_committed_bytes;
+  size_t arena_count;
+  size_t slab_count;
+  size_t free_slab_count; /* nothing in it is in use */
+  size_t longest_free_run_bytes;
+  /* Events since the arenas were made. */
+  size_t units_taken; /* of 64 KiB */
+  size_t units_given_back;
+  size_t chunks_mapped;
+  size_t chunks_released;
+  size_t purges;
+  size_t decommitted_bytes;
+} fe_arenas_stats_t;
+
+/* The heap's figures, exact, brought up to date first. The holder only. */
+FE_API bool fe_heap_stats(fe_heap_t *heap, fe_heap_stats_t *out);
+
+/* The same as last published. Any thread, while the heap exists. */
+FE_API bool fe_heap_stats_peek(const fe_heap_t *heap, fe_heap_stats_t *out);
+
+/* The sum of the heaps on a context, as last published. Any thread, while the context exists. Cost:
+ * one step for each heap on its arenas. */
+FE_API bool fe_context_stats(const fe_context_t *context, fe_heap_stats_t *out);
+
+/* The sum of all heaps on the arenas, of threads and explicit ones, as last published; the calling
+ * thread's own heap is brought up to date first. arenas NULL: the process's. Any thread. */
+FE_API bool fe_stats(fe_arenas_t *arenas, fe_heap_stats_t *out);
+
+/* arenas NULL: the process's. Any thread. */
+FE_API bool fe_arenas_stats(fe_arenas_t *arenas, fe_arenas_stats_t *out);
+
+/* Is given text piece by piece; not terminated by a zero. It is called while nothing is locked, so
+ * it may do as it likes, but for ending what the text is about. */
+typedef void fe_write_t(void *user_data, const char *text, size_t length);
+
+typedef enum fe_format {
+  FE_FORMAT_JSON,       /* one object */
+  FE_FORMAT_PROMETHEUS, /* text exposition format, version 0.0.4 */
+} fe_format_t;
+
+/* Writes fe_stats and fe_arenas_stats as text, without allocating: also when there is no memory.
+ * False and errno EINVAL, with a line on stderr, for an unknown format. arenas NULL: the process's.
+ * Any thread. */
+FE_API bool fe_stats_write(fe_arenas_t *arenas, fe_format_t format, fe_write_t *write,
+                           void *user_data);
+
+/* Writes fe_heap_stats_peek of several heaps, each labelled with its name and address; as one text,
+ * since Prometheus wants all heaps together for each figure. Any thread. */
+FE_API bool fe_heap_stats_write(fe_heap_t *const *heaps, size_t heap_count, fe_format_t format,
+                                fe_write_t *write, void *user_data);
+
+/* -- Pictures -------------------------------------------------------------------------------- */
+
+typedef enum fe_shard_type {
+  FE_SHARD_OF_BLOCKS,  /* blocks of one size */
+  FE_SHARD_OF_LARGE,   /* one block */
+  FE_SHARD_OF_NURSERY, /* the heap itself, and blocks of all small sizes */
+} fe_shard_type_t;
+
+typedef struct fe_shard_view {
+  fe_shard_type_t type;
+  const void *start; /* of its units */
+  size_t bytes;      /* of its units */
+  size_t block_size; /* 0: a nursery */
+  size_t room_count; /* blocks that it has room for; of a nursery: those it has now */
+  size_t carved_count;
+  size_t live_count;
+  size_t live_bytes;
+} fe_shard_view_t;
+
+/* What fe_heap_visit calls: for each shard, then for each live block in it. A function that is NULL
+ * is left out. False from one of them ends the visit. They may use other heaps, but neither
+ * allocate nor free in this one. */
+typedef struct fe_visitor {
+  bool (*shard)(const fe_shard_view_t *shard, void *user_data);
+  /* block: where it begins; for an aligned allocation that may be before what the caller has. */
+  bool (*block)(const fe_shard_view_t *shard, const void *block, size_t size, void *user_data);
+} fe_visitor_t;
+
+/* Visits all shards of the heap. The live bytes of all add up to fe_heap_used_bytes, unless other
+ * threads free blocks meanwhile, or the heap is permanent (as those of threads are) and has blocks
+ * of more than 128 MiB, which nothing lists. Holder only. False: a function ended it. */
+FE_API bool fe_heap_visit(fe_heap_t *heap, const fe_visitor_t *visitor, void *user_data);
+
+/* Writes an HTML page that shows the arenas' memory unit by unit: whose, which size, how full, what
+ * is free. It needs nothing but a browser, and holds its data: opened in it, an earlier page can be
+ * chosen to see what changed in between. Of the calling thread's heap all is exact; of the others
+ * what was published last. Does not allocate. arenas NULL: the process's. Any thread. */
+FE_API void fe_heap_map_write(fe_arenas_t *arenas, fe_write_t *write, void *user_data);
 
 #ifdef __cplusplus
 }
