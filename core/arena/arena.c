@@ -2,6 +2,7 @@
 #include "core/arena/arena.h"
 
 #include "core/arena/bitmap.h"
+#include "core/arena/counting.h"
 #include "core/base/settings.h"
 
 /* Blocks of more slabs than this get a chunk of their own, returned when they are freed. */
@@ -19,8 +20,9 @@ static bool mark_taken(fe_arena_t *arena, unsigned index, fe_units_t mask, bool 
     atomic_fetch_sub_explicit(&arena->arenas->dirty_unit_count, fe_bitmap_count(dirty),
                               memory_order_relaxed);
   }
-  if (base->commit == NULL) return true;
   fe_units_t missing = mask & ~dirty;
+  fe_arenas_count_take(arena->arenas, fe_bitmap_count(mask), fe_bitmap_count(missing));
+  if (base->commit == NULL) return true;
   while (missing != 0) {
     fe_units_t units = fe_bitmap_first_run(missing);
     char *start = fe_unit_address(arena, index, fe_bitmap_first(units));
@@ -31,6 +33,7 @@ static bool mark_taken(fe_arena_t *arena, unsigned index, fe_units_t mask, bool 
   atomic_fetch_and_explicit(&slab->dirty, ~missing, memory_order_relaxed);
   atomic_fetch_add_explicit(&arena->arenas->dirty_unit_count, fe_bitmap_count(mask & ~missing),
                             memory_order_relaxed);
+  fe_arenas_count_uncommitted(arena->arenas, fe_bitmap_count(mask), fe_bitmap_count(missing));
   fe_bitmap_give(&slab->free, mask);
   return false;
 }
@@ -192,6 +195,7 @@ static bool take_chunk(fe_arenas_t *arenas, size_t slab_count, fe_run_t *run) {
                     .start = chunk,
                     .unit_count = slab_count * FE_UNITS_PER_SLAB,
                     .is_zero = base->is_zeroed};
+  fe_arenas_count_take_chunk(arenas, run->unit_count);
   return true;
 }
 
@@ -253,6 +257,7 @@ bool fe_arenas_grow(fe_arenas_t *arenas, fe_run_t *run, size_t unit_count) {
   fe_ownership_clear(run->start, size);
   char *place = base->grow(base, run->start, size, new_size, FE_SLAB_SIZE);
   if (place != NULL) {
+    fe_arenas_count_grow_chunk(arenas, (new_size - size) >> FE_SHARD_SHIFT);
     run->start = place;
     run->unit_count = new_size >> FE_SHARD_SHIFT;
   }
@@ -293,9 +298,11 @@ static void give_chunk(const fe_base_t *base, const fe_run_t *run) {
 
 void fe_arenas_give(fe_arenas_t *arenas, const fe_run_t *run) {
   if (run->arena == NULL) {
+    fe_arenas_count_give_chunk(arenas, run->unit_count);
     give_chunk(arenas->base, run);
     return;
   }
+  fe_arenas_count_give(arenas, run->unit_count);
   /* Counted before the units are free, so that a taker's subtraction comes after. */
   atomic_fetch_add_explicit(&arenas->dirty_unit_count, (ptrdiff_t)run->unit_count,
                             memory_order_relaxed);

@@ -23,9 +23,16 @@ typedef struct fe_slab {
   _Atomic(fe_units_t) dirty;
   /* A bit for each unit that was free and dirty at the last tick, and has not been taken since. */
   _Atomic(fe_units_t) aged;
+  /* A bit for each unit with the header of a shard in it that may be looked at by a census; see
+   * slab/census.h. */
+  _Atomic(fe_units_t) heads;
   /* Huge pages were asked for. Relaxed: a hint for takers, and asking twice does no harm. */
   atomic_bool is_huge;
 } fe_slab_t;
+
+#define FE_HEAP_EVENTS_MAX 24
+
+struct fe_shard;
 
 /* Lies in the first units of its own chunk. */
 typedef struct fe_arena {
@@ -40,6 +47,20 @@ typedef struct fe_arena {
   fe_slab_t slab[];
 } fe_arena_t;
 
+/* Events and levels; see counting.h. Relaxed. */
+typedef struct fe_arenas_figures {
+  _Atomic(size_t) units_taken, units_given;
+  _Atomic(size_t) reserved_units, peak_reserved_units;
+  _Atomic(size_t) committed_units, peak_committed_units; /* dirty ones, and what holds arenas */
+  _Atomic(size_t) chunks_mapped, chunks_released;
+  _Atomic(size_t) purges, decommitted_units;
+  /* What the heaps that ended had counted, in the order of heap/figures.h. */
+  _Atomic(size_t) of_ended_heaps[FE_HEAP_EVENTS_MAX];
+  /* The most that a sum of these and those of all heaps ever came to; a census writes and reads it.
+   * A heap that is just ending may be in neither. */
+  size_t reported[FE_HEAP_EVENTS_MAX];
+} fe_arenas_figures_t;
+
 struct fe_arenas {
   const fe_base_t *base;       /* constant */
   _Atomic(fe_arena_t *) first; /* the oldest */
@@ -47,9 +68,12 @@ struct fe_arenas {
   _Atomic(ptrdiff_t) dirty_unit_count;
   /* Units of the program's regions; grows only. They never go back. */
   _Atomic(ptrdiff_t) lent_unit_count;
-  _Atomic(size_t) returned_unit_count; /* to the system, ever; relaxed, a figure */
   /* When units were aged last; whoever moves it on by compare-and-swap does the purge. */
   _Atomic(uint32_t) tick_ms;
+  /* See slab/census.h. */
+  atomic_bool is_census;
+  _Atomic(struct fe_shard *) parked;
+  fe_arenas_figures_t figures;
 };
 
 /* A run of units that somebody owns. arena NULL: a chunk of its own, straight from the base. */

@@ -1,9 +1,11 @@
 /* Arenas as a collection: made on a base, extended by chunks and by regions of the program's, and
  * ended. */
 #include <errno.h>
+#include <string.h>
 
 #include "core/arena/arena.h"
 #include "core/arena/bitmap.h"
+#include "core/arena/counting.h"
 #include "core/base/settings.h"
 
 /* The first arena is small for the sake of programs under a limit of address space. */
@@ -69,11 +71,13 @@ static void make_arena(fe_arenas_t *arenas, const site_t *site, size_t extra) {
     atomic_store_explicit(&slab->free, usable, memory_order_relaxed);
     atomic_store_explicit(&slab->dirty, dirty, memory_order_relaxed);
     atomic_store_explicit(&slab->aged, 0, memory_order_relaxed);
+    atomic_store_explicit(&slab->heads, 0, memory_order_relaxed);
     atomic_store_explicit(&slab->is_huge, false, memory_order_relaxed);
     dirty_count += fe_bitmap_count(dirty);
   }
   atomic_fetch_add_explicit(&arenas->dirty_unit_count, dirty_count, memory_order_relaxed);
   atomic_fetch_add_explicit(&arenas->lent_unit_count, dirty_count, memory_order_relaxed);
+  fe_arenas_count_reserve(arenas, arena->unit_count, arena->header_units + (size_t)dirty_count);
   publish_arena(arenas, arena);
 }
 
@@ -152,6 +156,7 @@ bool fe_arenas_add_chunk(fe_arenas_t *arenas, size_t slab_min) {
   if (base->advise_huge != NULL && !may_be_huge) {
     base->advise_huge(base, site.start, site.unit_count * FE_UNIT_SIZE, false);
   }
+  fe_arenas_count_chunk(arenas);
   make_arena(arenas, &site, 0);
   if (fe_setting(FE_SETTING_VERBOSE) != 0) {
     fe_note("a chunk of %zu MiB at %p", site.unit_count * FE_UNIT_SIZE >> 20, (void *)site.start);
@@ -246,12 +251,9 @@ fe_arenas_t *fe_arenas_create(const fe_base_t *base, void *memory, size_t size) 
     return NULL;
   }
   fe_arenas_t *arenas = (fe_arenas_t *)site.start;
+  memset(arenas, 0, sizeof *arenas);
   arenas->base = base;
-  atomic_store_explicit(&arenas->first, NULL, memory_order_relaxed);
-  atomic_store_explicit(&arenas->dirty_unit_count, 0, memory_order_relaxed);
-  atomic_store_explicit(&arenas->lent_unit_count, 0, memory_order_relaxed);
-  atomic_store_explicit(&arenas->returned_unit_count, 0, memory_order_relaxed);
-  atomic_store_explicit(&arenas->tick_ms, 0, memory_order_relaxed);
+  if (!site.is_lent) fe_arenas_count_chunk(arenas);
   make_arena(arenas, &site, FE_ARENAS_BYTES);
   return arenas;
 }

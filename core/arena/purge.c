@@ -2,6 +2,7 @@
  * next, or all at once on request. A purge owns the units that it purges, like any other taker. */
 #include "core/arena/arena.h"
 #include "core/arena/bitmap.h"
+#include "core/arena/counting.h"
 #include "core/base/settings.h"
 
 /* With the default delay of 50 ms: between 50 and 100 ms after it was freed, memory that nobody
@@ -69,9 +70,8 @@ static void purge_slab(fe_arena_t *arena, unsigned index, bool aged_only) {
   fe_units_t before = atomic_fetch_and_explicit(&slab->dirty, ~done, memory_order_relaxed);
   atomic_fetch_and_explicit(&slab->aged, ~units, memory_order_relaxed);
   unsigned count = fe_bitmap_count(before & done);
-  fe_arenas_t *arenas = arena->arenas;
-  atomic_fetch_sub_explicit(&arenas->dirty_unit_count, count, memory_order_relaxed);
-  atomic_fetch_add_explicit(&arenas->returned_unit_count, count, memory_order_relaxed);
+  atomic_fetch_sub_explicit(&arena->arenas->dirty_unit_count, count, memory_order_relaxed);
+  fe_arenas_count_decommit(arena->arenas, count);
   fe_bitmap_give(&slab->free, units);
 }
 
@@ -85,6 +85,7 @@ static void age_slab(fe_slab_t *slab) {
 
 static void purge_arenas(fe_arenas_t *arenas, bool aged_only) {
   if (arenas->base->decommit == NULL) return;
+  fe_arenas_count_purge(arenas);
   for (fe_arena_t *arena = fe_arenas_first(arenas); arena != NULL; arena = fe_arena_next(arena)) {
     if (arena->is_lent) continue;
     for (unsigned slab = 0; slab < arena->slab_count; slab++) {

@@ -84,7 +84,7 @@ void fe_collect(bool force) {
 }
 
 size_t fe_trim(void) {
-  _Atomic(size_t) *returned = &fe_arenas_default.returned_unit_count;
+  _Atomic(size_t) *returned = &fe_arenas_default.figures.decommitted_units;
   size_t before = atomic_load_explicit(returned, memory_order_relaxed);
   collect_own_heap();
   fe_registry_collect_idle();

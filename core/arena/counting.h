@@ -1,0 +1,89 @@
+/* What arenas count: each function is called by the one step that it is named after. Any thread may
+ * be at any step, so all are atomic additions, relaxed: figures order nothing. */
+#ifndef FERROC_CORE_ARENA_COUNTING_H
+#define FERROC_CORE_ARENA_COUNTING_H
+
+#include "core/arena/arena.h"
+
+static inline void fe_figure_add_shared(_Atomic(size_t) *figure, size_t by) {
+  atomic_fetch_add_explicit(figure, by, memory_order_relaxed);
+}
+
+static inline size_t fe_figure_get(const _Atomic(size_t) *figure) {
+  return atomic_load_explicit((_Atomic(size_t) *)figure, memory_order_relaxed);
+}
+
+/* Adds to a level, and to its peak if it is above that now. */
+static inline void fe_level_raise(_Atomic(size_t) *level, _Atomic(size_t) *peak, size_t by) {
+  size_t now = atomic_fetch_add_explicit(level, by, memory_order_relaxed) + by;
+  size_t seen = fe_figure_get(peak);
+  while (seen < now && !atomic_compare_exchange_weak_explicit(
+                           peak, &seen, now, memory_order_relaxed, memory_order_relaxed)) {
+  }
+}
+
+static inline void fe_level_lower(_Atomic(size_t) *level, size_t by) {
+  atomic_fetch_sub_explicit(level, by, memory_order_relaxed);
+}
+
+/* Addresses are reserved, and the first `committed_units` of them may be touched. */
+static inline void fe_arenas_count_reserve(fe_arenas_t *arenas, size_t units,
+                                           size_t committed_units) {
+  fe_arenas_figures_t *figures = &arenas->figures;
+  fe_level_raise(&figures->reserved_units, &figures->peak_reserved_units, units);
+  fe_level_raise(&figures->committed_units, &figures->peak_committed_units, committed_units);
+}
+
+static inline void fe_arenas_count_chunk(fe_arenas_t *arenas) {
+  fe_figure_add_shared(&arenas->figures.chunks_mapped, 1);
+}
+
+/* Units of slabs are taken, some of them clean until now. */
+static inline void fe_arenas_count_take(fe_arenas_t *arenas, size_t units, size_t clean_units) {
+  fe_arenas_figures_t *figures = &arenas->figures;
+  fe_figure_add_shared(&figures->units_taken, units);
+  if (clean_units == 0) return;
+  fe_level_raise(&figures->committed_units, &figures->peak_committed_units, clean_units);
+}
+
+/* There was no memory for units that were counted as taken: `missing_units` of them are clean
+ * still. */
+static inline void fe_arenas_count_uncommitted(fe_arenas_t *arenas, size_t units,
+                                               size_t missing_units) {
+  fe_figure_add_shared(&arenas->figures.units_given, units);
+  fe_level_lower(&arenas->figures.committed_units, missing_units);
+}
+
+static inline void fe_arenas_count_give(fe_arenas_t *arenas, size_t units) {
+  fe_figure_add_shared(&arenas->figures.units_given, units);
+}
+
+/* A block gets a chunk of its own. */
+static inline void fe_arenas_count_take_chunk(fe_arenas_t *arenas, size_t units) {
+  fe_arenas_count_chunk(arenas);
+  fe_arenas_count_reserve(arenas, units, units);
+  fe_figure_add_shared(&arenas->figures.units_taken, units);
+}
+
+static inline void fe_arenas_count_grow_chunk(fe_arenas_t *arenas, size_t more_units) {
+  fe_arenas_count_reserve(arenas, more_units, more_units);
+  fe_figure_add_shared(&arenas->figures.units_taken, more_units);
+}
+
+static inline void fe_arenas_count_give_chunk(fe_arenas_t *arenas, size_t units) {
+  fe_figure_add_shared(&arenas->figures.chunks_released, 1);
+  fe_figure_add_shared(&arenas->figures.units_given, units);
+  fe_level_lower(&arenas->figures.reserved_units, units);
+  fe_level_lower(&arenas->figures.committed_units, units);
+}
+
+static inline void fe_arenas_count_purge(fe_arenas_t *arenas) {
+  fe_figure_add_shared(&arenas->figures.purges, 1);
+}
+
+static inline void fe_arenas_count_decommit(fe_arenas_t *arenas, size_t units) {
+  fe_figure_add_shared(&arenas->figures.decommitted_units, units);
+  fe_level_lower(&arenas->figures.committed_units, units);
+}
+
+#endif /* FERROC_CORE_ARENA_COUNTING_H */
