@@ -27,6 +27,7 @@ fe_shard_t *fe_shard_init(const fe_run_t *run, size_t header, fe_inbox_t *inbox,
   shard->is_full = false;
   shard->is_zero = run->is_zero;
   atomic_store_explicit(&shard->has_interior, false, memory_order_relaxed);
+  atomic_store_explicit(&shard->published, 0, memory_order_relaxed);
   atomic_store_explicit(&shard->remote, FE_REMOTE_ASLEEP, memory_order_relaxed);
   shard->woken_next = NULL;
   shard->inbox = inbox;

@@ -53,7 +53,7 @@ struct fe_shard {
   fe_shard_t *prev;    /* owner */
   uint16_t capacity;   /* blocks that were put on a list so far; owner */
   uint16_t reserved;   /* blocks that there is room for; constant */
-  uint16_t start;      /* offset of the first block; constant */
+  uint16_t start;      /* offset of the first block; large: in steps of 16 bytes; constant */
   uint8_t class_index; /* constant */
   uint8_t kind;        /* fe_shard_kind_t; constant */
   bool is_full;        /* on the heap's list of full shards, not in a queue; owner */
@@ -61,13 +61,16 @@ struct fe_shard {
   /* Some pointers that were handed out point into their blocks. Set by the owner before the first
    * of them is handed out; whoever got one sees it. Relaxed. */
   atomic_bool has_interior;
+  /* Blocks: the live ones (low 16 bits) and those carved (high ones) as the heap's figures have
+   * them; large: the bytes that nobody asked for. Written by the owner, read by all, relaxed. */
+  _Atomic(uint32_t) published;
 
   /* -- the line of others -- */
   /* The head of the list of blocks that others freed, or-ed with an fe_remote_state_t. All threads;
    * see remote.h. */
   alignas(FE_CACHE_LINE) _Atomic(uintptr_t) remote;
   fe_shard_t *woken_next; /* whoever put the shard into WAKING, then the owner */
-  fe_inbox_t *inbox;      /* the heap's; constant */
+  fe_inbox_t *inbox;      /* the heap's; constant until the shard has left the census */
   fe_arena_t *arena;      /* NULL: a chunk of its own; constant */
   union {
     char *run_start;       /* large: the first unit, which may lie before the header; constant */
@@ -78,7 +81,7 @@ struct fe_shard {
 
 #define FE_SHARD_BLOCKS_START 112
 
-static_assert(offsetof(struct fe_shard, has_interior) < FE_CACHE_LINE, "one line for the owner");
+static_assert(offsetof(struct fe_shard, published) < FE_CACHE_LINE, "one line for the owner");
 static_assert(offsetof(struct fe_shard, unit_count) + sizeof(uint32_t) <= FE_SHARD_BLOCKS_START,
               "blocks start behind the header");
 static_assert(FE_SHARD_BLOCKS_START % 64 == 48, "the start that CPython's collector likes");
