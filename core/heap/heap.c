@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/heap/counting.h"
+#include "core/slab/census.h"
 #include "core/slab/remote.h"
 
 #define EMPTY &fe_shard_empty
@@ -61,7 +63,8 @@ fe_heap_t *fe_heap_new(const fe_heap_plan_t *plan) {
   heap->shard_count = 1;
   heap->nursery.bump = (char *)fe_align_up((uintptr_t)(heap + 1), 16);
   heap->nursery.end = run.start + FE_NURSERY_END;
-  fe_shard_init(&run, 0, &heap->inbox, FE_SHARD_NURSERY);
+  if (plan->options != NULL) add_annex(heap, plan->options);
+  fe_census_enter(fe_shard_init(&run, 0, &heap->inbox, FE_SHARD_NURSERY));
   return heap;
 }
 
@@ -75,16 +78,17 @@ fe_heap_t *fe_heap_create(const fe_heap_options_t *options) {
     errno = EINVAL;
     return NULL;
   }
+  bool has_annex = options->on_error != NULL || options->name != NULL;
   fe_heap_plan_t plan = {.granule = granule,
                          .is_permanent = options->is_permanent,
                          .context = options->context,
-                         .parent = options->parent};
+                         .parent = options->parent,
+                         .options = has_annex ? options : NULL};
   fe_heap_t *heap = fe_heap_new(&plan);
   if (heap == NULL) {
     errno = ENOMEM;
     return NULL;
   }
-  if (options->on_error != NULL || options->name != NULL) add_annex(heap, options);
   fe_heap_set_limit(heap, options->memory_limit);
   return heap;
 }
@@ -133,7 +137,7 @@ static void give_list(fe_context_t *context, fe_shard_t *shard) {
   while (shard != NULL) {
     fe_shard_t *next = shard->next;
     fe_run_t run = fe_shard_run(shard);
-    fe_context_give(context, &run);
+    if (fe_census_leave(shard)) fe_context_give(context, &run);
     shard = next;
   }
 }
@@ -174,8 +178,11 @@ void fe_heap_destroy(fe_heap_t *heap) {
     errno = EBUSY;
     return;
   }
+  fe_arenas_t *arenas = heap->context->arenas;
+  fe_events_t events = fe_heap_events(heap);
   disconnect(heap);
   give_everything(heap);
+  fe_count_heap_end(arenas, &events);
 }
 
 bool fe_heap_contains(const fe_heap_t *heap, const void *ptr) {
@@ -184,28 +191,20 @@ bool fe_heap_contains(const fe_heap_t *heap, const void *ptr) {
   return is_inside && fe_shard_of(ptr)->inbox == &heap->inbox;
 }
 
-/* The live blocks of a shard in a queue. */
-static size_t live_count(const fe_shard_t *shard, bool is_current) {
-  return (size_t)(fe_shard_used(shard) + (is_current ? 0 : 2));
-}
-
-size_t fe_heap_count_small_bytes(fe_heap_t *heap) {
+void fe_heap_refresh_figures(fe_heap_t *heap) {
   fe_heap_drain(heap);
-  size_t bytes = heap->nursery.used_bytes;
   for (unsigned i = 0; i < FE_CLASS_COUNT; i++) {
     if (heap->current[i] == EMPTY) continue;
     for (fe_shard_t *shard = heap->current[i]; shard != NULL; shard = shard->next) {
       fe_heap_take_remote(heap, shard);
-      bytes += live_count(shard, shard == heap->current[i]) * shard->block_size;
+      fe_count_publish(heap, shard);
     }
   }
-  for (const fe_shard_t *shard = heap->full; shard != NULL; shard = shard->next) {
-    bytes += (size_t)shard->used * shard->block_size;
-  }
-  for (const fe_shard_t *shard = heap->mixed.first; shard != NULL; shard = shard->next) {
-    bytes += fe_mixed_used_bytes(shard);
-  }
-  return bytes;
+}
+
+size_t fe_heap_count_small_bytes(fe_heap_t *heap) {
+  fe_heap_refresh_figures(heap);
+  return fe_figure_get(&heap->figures.shard_bytes) + fe_figure_get(&heap->nursery.used_bytes);
 }
 
 size_t fe_heap_used_bytes(fe_heap_t *heap) {
@@ -221,8 +220,9 @@ static void collect_class(fe_heap_t *heap, unsigned class_index, bool with_curre
   for (fe_shard_t *next; shard != NULL; shard = next) {
     next = shard->next;
     fe_heap_take_remote(heap, shard);
+    fe_count_publish(heap, shard);
     bool is_current = shard == heap->current[class_index];
-    if (live_count(shard, is_current) == 0 && (with_current || !is_current)) {
+    if (fe_heap_live_count(heap, shard) == 0 && (with_current || !is_current)) {
       fe_heap_give_up_shard(heap, shard);
     }
   }

@@ -7,6 +7,7 @@
 #include "core/ferroc.h"
 #include "core/heap/budget.h"
 #include "core/heap/context.h"
+#include "core/heap/figures.h"
 #include "core/heap/mixed.h"
 #include "core/heap/size_class.h"
 #include "core/slab/shard.h"
@@ -24,8 +25,8 @@
 typedef struct fe_nursery {
   char *bump; /* the first byte that was never handed out */
   char *end;
-  size_t used_bytes;
-  uint64_t has_free; /* a bit for each list that has a block */
+  _Atomic(size_t) used_bytes; /* as the heap's figures */
+  uint64_t has_free;          /* a bit for each list that has a block */
   /* The first free block of each list, counted in 8 bytes from the unit's start; 0: none. */
   uint16_t free[FE_NURSERY_CLASSES];
   uint8_t alloc_count[FE_NURSERY_CLASSES]; /* stays at FE_NURSERY_BUSY_COUNT */
@@ -84,6 +85,7 @@ struct fe_heap {
   fe_context_t own_context; /* if it does not share one */
   bool has_annex;           /* constant */
   fe_watch_t watch;
+  fe_heap_figures_t figures;
   fe_nursery_t nursery;
 };
 
@@ -94,7 +96,8 @@ typedef struct fe_heap_annex {
   char name[FE_NAME_MAX + 1];
 } fe_heap_annex_t;
 
-static_assert(FE_NURSERY_END + sizeof(fe_heap_annex_t) <= FE_UNIT_SIZE, "an annex has room");
+static_assert(FE_NURSERY_END + sizeof(fe_heap_annex_t) + sizeof(fe_shard_figures_t) <= FE_UNIT_SIZE,
+              "an annex and figures have room");
 static_assert(offsetof(struct fe_heap, inbox) == 0, "an inbox is its heap");
 
 /* What a thread without a heap has: no memory, so that every allocation takes the cold path. */
@@ -117,6 +120,7 @@ typedef struct fe_heap_plan {
   bool is_thread_heap;
   fe_context_t *context; /* NULL: one of its own on fe_arenas_default */
   fe_heap_t *parent;
+  const fe_heap_options_t *options; /* what an annex holds; NULL: no annex */
 } fe_heap_plan_t;
 
 /* Whether nobody held the heap, and the caller does now. Any thread. */
@@ -179,6 +183,9 @@ bool fe_heap_release_held_back(fe_heap_t *heap, fe_shard_t *shard);
 
 /* Bytes in live blocks of the nursery and of shards; takes in what others freed. */
 size_t fe_heap_count_small_bytes(fe_heap_t *heap);
+
+/* Takes in what others freed, and publishes the counts of all shards. */
+void fe_heap_refresh_figures(fe_heap_t *heap);
 
 /* -- queue.c: which shards of a class a heap has, and which is the current one -- */
 

@@ -1,6 +1,8 @@
 /* Allocation when the current shard has no block left: the ways to get one, the cheapest first. */
+#include "core/heap/counting.h"
 #include "core/heap/heap.h"
 #include "core/heap/heap_inline.h"
+#include "core/slab/census.h"
 #include "core/slab/remote.h"
 
 /* Free lists grow by about a page, so that pages nobody needs stay untouched. */
@@ -19,6 +21,7 @@ static bool extend(fe_heap_t *heap, fe_shard_t *shard) {
     if (!fe_heap_may_hand_out(heap, step)) return false;
   }
   heap->held_bytes += fe_shard_extend(shard, step) * shard->block_size;
+  fe_count_extend(heap, shard);
   return true;
 }
 
@@ -48,6 +51,8 @@ static fe_shard_t *add_shard(fe_heap_t *heap, unsigned class_index) {
   fe_remote_list(shard);
   fe_heap_list_shard(heap, shard);
   heap->shard_count++;
+  fe_count_shard_taken(heap, shard);
+  fe_census_enter(shard);
   return refill_current(heap, class_index);
 }
 
@@ -60,6 +65,7 @@ static void *pop_counted(fe_shard_t *shard, bool is_unchecked) {
 
 /* The allocation failed: says so to whoever wants to know. Returns NULL. */
 static void *report_failure(fe_heap_t *heap, size_t bytes) {
+  if (!heap->is_shrinking) fe_count(heap, FE_HEAP_FAILURE, 1);
   fe_error_t error = heap->has_met_limit ? FE_ERROR_LIMIT : FE_ERROR_NO_MEMORY;
   if (!heap->has_annex || heap->is_shrinking) return NULL;
   const fe_heap_annex_t *annex = fe_heap_annex(heap);
@@ -71,10 +77,11 @@ static void *alloc_slowly(fe_heap_t *heap, size_t size, bool is_unchecked) {
   fe_heap_drain(heap);
   if (size > FE_MEDIUM_MAX) return fe_large_alloc(heap, size, heap->granule);
   unsigned class_index = fe_class_of(size, heap->granule);
+  fe_count_refill(heap, class_index, size);
   fe_shard_t *shard = refill_current(heap, class_index);
   if (shard == &fe_shard_empty) {
     void *block = fe_nursery_alloc(heap, class_index, size);
-    if (block == NULL) block = fe_mixed_alloc(heap, class_index);
+    if (block == NULL) block = fe_mixed_alloc(heap, class_index, size);
     if (block != NULL) return block;
     if (heap->current[class_index] == &fe_shard_empty) shard = add_shard(heap, class_index);
   }

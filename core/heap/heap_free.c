@@ -1,5 +1,6 @@
 /* Frees that cannot go the short way: into full shards, nurseries and large blocks, through
  * pointers into a block, by other threads. */
+#include "core/heap/counting.h"
 #include "core/heap/heap.h"
 #include "core/heap/heap_inline.h"
 #include "core/slab/remote.h"
@@ -70,8 +71,10 @@ static void wake(fe_heap_t *heap, fe_shard_t *shard) {
     fe_large_free(heap, shard);
     return;
   }
+  fe_count(heap, FE_HEAP_REMOTE_BATCH, 1);
   while (block != NULL) {
     fe_block_t *next = block->next;
+    fe_count(heap, FE_HEAP_REMOTE_BLOCK, 1);
     if (shard->kind == FE_SHARD_MIXED) {
       fe_mixed_free(heap, shard, block);
     } else {
@@ -83,6 +86,7 @@ static void wake(fe_heap_t *heap, fe_shard_t *shard) {
 
 void fe_heap_drain(fe_heap_t *heap) {
   fe_shard_t *shard = fe_inbox_take(&heap->inbox);
+  if (shard != NULL) fe_count(heap, FE_HEAP_DRAIN, 1);
   while (shard != NULL) {
     fe_shard_t *next = shard->woken_next;
     wake(heap, shard);

@@ -2,7 +2,9 @@
  * of blocks can hold them. */
 #include <string.h>
 
+#include "core/heap/counting.h"
 #include "core/heap/heap.h"
+#include "core/slab/census.h"
 #include "core/slab/remote.h"
 
 /* The colours of large blocks, so that equal places of several of them do not share cache sets. */
@@ -70,7 +72,10 @@ void *fe_large_alloc(fe_heap_t *heap, size_t size, size_t alignment) {
   size_t room = (size_t)(run.start + unit_count * FE_UNIT_SIZE - block);
   shard->block_size = charged < room ? charged : room;
   if (shard->block_size < charged) fe_budget_uncharge(&heap->budget, charged - shard->block_size);
+  shard->start = (uint16_t)((size_t)(block - (char *)shard) / 16);
   enter(heap, shard);
+  fe_count_large_alloc(heap, shard, size);
+  fe_census_enter(shard);
   return block;
 }
 
@@ -118,10 +123,13 @@ bool fe_large_resize(fe_heap_t *heap, fe_shard_t *shard, void *ptr, size_t size)
   size_t after = (offset + size + FE_UNIT_SIZE - 1) >> FE_SHARD_SHIFT;
   if (!resize_where_it_is(heap, shard, after)) {
     fe_budget_uncharge(&heap->budget, more);
+    fe_count(heap, FE_HEAP_LARGE_NOT_IN_PLACE, 1);
     return false;
   }
   size_t room = shard->unit_count * FE_UNIT_SIZE - offset;
   change_size(heap, shard, counted < room ? counted : room, more);
+  fe_count(heap, FE_HEAP_LARGE_IN_PLACE, 1);
+  fe_count_large_size(heap, shard, size);
   return true;
 }
 
@@ -157,8 +165,7 @@ static void *copy_to_chunk(fe_heap_t *heap, fe_shard_t *shard, size_t offset, si
   memcpy(run.start + header_offset, shard, FE_SHARD_BLOCKS_START);
   memcpy(run.start + offset, before.start + offset, shard->block_size);
   if (!heap->is_permanent) unlink_large(heap, shard);
-  shard->inbox = NULL;
-  fe_arenas_give(arenas, &before);
+  if (fe_census_leave(shard)) fe_arenas_give(arenas, &before);
   return settle(heap, &run, offset);
 }
 
@@ -185,6 +192,7 @@ void *fe_large_move(fe_heap_t *heap, void *ptr, size_t size) {
   shard = fe_shard_of(block);
   size_t room = shard->unit_count * FE_UNIT_SIZE - offset;
   change_size(heap, shard, counted < room ? counted : room, more);
+  fe_count_large_size(heap, shard, size);
   return block;
 }
 
@@ -193,7 +201,7 @@ void fe_large_free(fe_heap_t *heap, fe_shard_t *shard) {
   fe_budget_uncharge(&heap->budget, shard->block_size);
   if (!heap->is_permanent) unlink_large(heap, shard);
   fe_arenas_t *arenas = heap->context->arenas;
+  fe_count_large_free(heap, shard);
   fe_run_t run = fe_shard_run(shard);
-  shard->inbox = NULL;
-  fe_arenas_give(arenas, &run);
+  if (fe_census_leave(shard)) fe_arenas_give(arenas, &run);
 }

@@ -12,6 +12,7 @@
  * finds that enough is free.
  *
  * Large blocks are charged each for itself. */
+#include "core/heap/counting.h"
 #include "core/heap/heap.h"
 #include "core/slab/remote.h"
 
@@ -77,6 +78,7 @@ static void set_over_limit(fe_heap_t *heap, bool is_over) {
 static void tighten(fe_heap_t *heap) {
   size_t live_bytes = fe_heap_count_small_bytes(heap);
   for_each_listed_shard(heap, hold_back);
+  if (!heap->is_tight) fe_count(heap, FE_HEAP_TIGHT_PHASE, 1);
   heap->is_tight = true;
   shrink_lease(heap, live_bytes);
   set_over_limit(heap, is_over_limit(heap));
@@ -93,6 +95,13 @@ static bool relax(fe_heap_t *heap, size_t bytes) {
   return true;
 }
 
+/* Returns false. */
+static bool refuse(fe_heap_t *heap) {
+  heap->has_met_limit = true;
+  fe_count(heap, FE_HEAP_LIMIT_REFUSAL, 1);
+  return false;
+}
+
 static bool may_hand_out_when_tight(fe_heap_t *heap, size_t bytes) {
   return relax(heap, bytes) || lease_more(heap, bytes);
 }
@@ -105,8 +114,7 @@ static FE_COLD bool may_hand_out_after_lease(fe_heap_t *heap, size_t bytes) {
   }
   tighten(heap);
   if (may_hand_out_when_tight(heap, bytes)) return true;
-  heap->has_met_limit = true;
-  return false;
+  return refuse(heap);
 }
 
 bool fe_heap_may_hand_out(fe_heap_t *heap, size_t bytes) {
@@ -118,8 +126,7 @@ bool fe_heap_charge_large(fe_heap_t *heap, size_t bytes) {
   if (FE_LIKELY(fe_budget_charge(&heap->budget, bytes))) return true;
   tighten(heap);
   if (fe_budget_charge(&heap->budget, bytes)) return true;
-  heap->has_met_limit = true;
-  return false;
+  return refuse(heap);
 }
 
 void fe_heap_after_give_up(fe_heap_t *heap) { shrink_lease(heap, heap->held_bytes); }

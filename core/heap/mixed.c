@@ -1,7 +1,9 @@
 /* Mixed shards: see mixed.h. */
 #include "core/heap/mixed.h"
 
+#include "core/heap/counting.h"
 #include "core/heap/heap.h"
+#include "core/slab/census.h"
 #include "core/slab/remote.h"
 
 /* What a mixed shard has behind its header. */
@@ -104,6 +106,8 @@ static fe_shard_t *add_shard(fe_heap_t *heap) {
   if (list->first == NULL) list->first = shard;
   list->last = shard;
   list->shard_count++;
+  fe_count_mixed_taken(heap);
+  fe_census_enter(shard);
   return shard;
 }
 
@@ -117,9 +121,9 @@ static void give_up(fe_heap_t *heap, fe_shard_t *shard) {
   if (list->last == shard) list->last = shard->prev;
   list->shard_count--;
   fe_heap_after_give_up(heap);
-  shard->inbox = NULL;
+  fe_count_mixed_given(heap);
   fe_run_t run = fe_shard_run(shard);
-  fe_context_give_unit(heap->context, &run);
+  if (fe_census_leave(shard)) fe_context_give_unit(heap->context, &run);
 }
 
 /* A block of so many granules at the lowest place that has room; NULL: there is none. */
@@ -144,7 +148,7 @@ static void *place(fe_shard_t *shard, size_t count) {
 
 /* -- Blocks -- */
 
-void *fe_mixed_alloc(fe_heap_t *heap, unsigned class_index) {
+void *fe_mixed_alloc(fe_heap_t *heap, unsigned class_index, size_t requested) {
   if (class_index < FE_MIXED_FIRST_CLASS) return NULL;
   fe_mixed_list_t *list = &heap->mixed;
   uint8_t *block_count = &list->block_count[class_index - FE_MIXED_FIRST_CLASS];
@@ -161,6 +165,7 @@ void *fe_mixed_alloc(fe_heap_t *heap, unsigned class_index) {
   }
   heap->held_bytes += size;
   ++*block_count;
+  fe_count_mixed_alloc(heap, fe_shard_of(block), size, requested);
   return block;
 }
 
@@ -176,6 +181,7 @@ void fe_mixed_free(fe_heap_t *heap, fe_shard_t *shard, void *ptr) {
   if (longest > mixed->longest_max) mixed->longest_max = (uint32_t)longest;
   mixed->used_granules -= (uint32_t)count;
   heap->held_bytes -= size;
+  fe_count_mixed_free(heap, shard, size);
   heap->mixed.block_count[fe_class_of_larger(size) - FE_MIXED_FIRST_CLASS]--;
   if (mixed->used_granules == 0 && shard != heap->mixed.first) give_up(heap, shard);
 }
@@ -185,8 +191,13 @@ size_t fe_mixed_block_size(const fe_shard_t *shard, const void *ptr) {
   return (last_granule(mixed_of(shard), first) + 1 - first) * FE_MIXED_GRANULE;
 }
 
-size_t fe_mixed_used_bytes(const fe_shard_t *shard) {
-  return mixed_of(shard)->used_granules * (size_t)FE_MIXED_GRANULE;
+const void *fe_mixed_next(const fe_shard_t *shard, size_t *place, size_t *size) {
+  const mixed_t *mixed = mixed_of(shard);
+  size_t first = find(mixed, *place > FIRST_GRANULE ? *place : FIRST_GRANULE, true);
+  if (first > LAST_GRANULE) return NULL;
+  *place = last_granule(mixed, first) + 1;
+  *size = (*place - first) * FE_MIXED_GRANULE;
+  return granule_address(shard, first);
 }
 
 void fe_mixed_collect(fe_heap_t *heap) {

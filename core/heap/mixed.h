@@ -38,16 +38,17 @@ typedef struct fe_mixed_list {
 } fe_mixed_list_t;
 
 /* A block of the class, or NULL: the class is none for mixed shards or has too many blocks, or
- * there is no room. */
-void *fe_mixed_alloc(struct fe_heap *heap, unsigned class_index);
+ * there is no room. requested: for the heap's figures. */
+void *fe_mixed_alloc(struct fe_heap *heap, unsigned class_index, size_t requested);
 
 void fe_mixed_free(struct fe_heap *heap, fe_shard_t *shard, void *ptr);
 
 /* The size of the block at ptr; any thread that holds it. */
 size_t fe_mixed_block_size(const fe_shard_t *shard, const void *ptr);
 
-/* All bytes in blocks of the shard. Owner. */
-size_t fe_mixed_used_bytes(const fe_shard_t *shard);
+/* The first block from a place on, which is moved behind it; NULL: there is none. The first place
+ * is 0. Owner. */
+const void *fe_mixed_next(const fe_shard_t *shard, size_t *place, size_t *size);
 
 /* Gives up the shards without a block. Owner. */
 void fe_mixed_collect(struct fe_heap *heap);

@@ -1,6 +1,7 @@
 /* The nursery: blocks of all small sizes side by side in the heap's first unit, so that a heap with
  * few blocks touches few pages. A block takes its size rounded up to the granule, no more. Freed
  * blocks wait in lists by class, from which smaller ones are cut before new memory is touched. */
+#include "core/heap/counting.h"
 #include "core/heap/heap.h"
 
 static size_t granule_of(const void *ptr) { return ((uintptr_t)ptr & (FE_UNIT_SIZE - 1)) / 8; }
@@ -103,6 +104,7 @@ static void *carve(fe_heap_t *heap, size_t size) {
 void *fe_nursery_alloc(fe_heap_t *heap, unsigned class_index, size_t size) {
   fe_nursery_t *nursery = &heap->nursery;
   if (class_index >= FE_NURSERY_CLASSES) return NULL;
+  size_t requested = size;
   size = size == 0 ? heap->granule : fe_align_up(size, heap->granule);
   bool is_busy = nursery->alloc_count[class_index] == FE_NURSERY_BUSY_COUNT;
   if (is_busy && nursery->free[list_for(heap, size)] == 0) return NULL;
@@ -115,7 +117,7 @@ void *fe_nursery_alloc(fe_heap_t *heap, unsigned class_index, size_t size) {
   }
   if (block == NULL) return NULL;
   if (!is_busy) nursery->alloc_count[class_index]++;
-  nursery->used_bytes += size;
+  fe_count_nursery_alloc(heap, size, requested);
   return block;
 }
 
@@ -132,6 +134,6 @@ size_t fe_nursery_block_size(const fe_heap_t *heap, const void *ptr) {
 
 void fe_nursery_free(fe_heap_t *heap, void *ptr) {
   size_t size = fe_nursery_block_size(heap, ptr);
-  heap->nursery.used_bytes -= size;
+  fe_count_nursery_free(heap, size);
   push(heap, ptr, size);
 }

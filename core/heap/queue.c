@@ -1,6 +1,8 @@
 /* The shards of each class: a queue of those with free blocks, whose first is the current one, and
  * one list of the full ones of all classes. */
+#include "core/heap/counting.h"
 #include "core/heap/heap.h"
+#include "core/slab/census.h"
 #include "core/slab/remote.h"
 
 #define EMPTY &fe_shard_empty
@@ -97,6 +99,7 @@ void fe_heap_shelve_shard(fe_heap_t *heap, fe_shard_t *shard) {
   shard->next = heap->full;
   if (heap->full != NULL) heap->full->prev = shard;
   heap->full = shard;
+  fe_count_shelve(heap, shard);
 }
 
 void fe_heap_unshelve_shard(fe_heap_t *heap, fe_shard_t *shard) {
@@ -104,6 +107,7 @@ void fe_heap_unshelve_shard(fe_heap_t *heap, fe_shard_t *shard) {
   if (shard->next != NULL) shard->next->prev = shard->prev;
   if (heap->full == shard) heap->full = shard->next;
   fe_heap_list_shard(heap, shard);
+  fe_count_unshelve(heap, shard);
 }
 
 void fe_heap_give_up_shard(fe_heap_t *heap, fe_shard_t *shard) {
@@ -113,9 +117,9 @@ void fe_heap_give_up_shard(fe_heap_t *heap, fe_shard_t *shard) {
   heap->held_bytes -= shard->capacity * shard->block_size;
   heap->shard_count--;
   fe_heap_after_give_up(heap);
-  shard->inbox = NULL;
+  fe_count_shard_given(heap, shard);
   fe_run_t run = fe_shard_run(shard);
-  fe_context_give_unit(heap->context, &run);
+  if (fe_census_leave(shard)) fe_context_give_unit(heap->context, &run);
 }
 
 void fe_heap_take_in(fe_heap_t *heap, fe_shard_t *shard, fe_block_t *block) {
@@ -131,6 +135,7 @@ void fe_heap_take_in(fe_heap_t *heap, fe_shard_t *shard, fe_block_t *block) {
   } else {
     shard->used -= count;
   }
+  fe_count_taken_in(heap, shard, (size_t)count);
 }
 
 bool fe_heap_take_remote(fe_heap_t *heap, fe_shard_t *shard) {

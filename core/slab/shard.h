@@ -62,7 +62,8 @@ struct fe_shard {
    * of them is handed out; whoever got one sees it. Relaxed. */
   atomic_bool has_interior;
   /* Blocks: the live ones (low 16 bits) and those carved (high ones) as the heap's figures have
-   * them; large: the bytes that nobody asked for. Written by the owner, read by all, relaxed. */
+   * them; mixed: bytes in blocks; large: bytes that nobody asked for. Written by the owner, read by
+   * all, relaxed. */
   _Atomic(uint32_t) published;
 
   /* -- the line of others -- */

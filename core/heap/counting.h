@@ -1,0 +1,246 @@
+/* How a heap's figures are kept: each function is called by the one step of a cold path that it is
+ * named after. See figures.h for who reads them. */
+#ifndef FERROC_CORE_HEAP_COUNTING_H
+#define FERROC_CORE_HEAP_COUNTING_H
+
+#include <string.h>
+
+#include "core/arena/counting.h"
+#include "core/heap/heap.h"
+
+/* A figure that only the caller writes. `by` may wrap around, to take away. */
+static inline void fe_figure_add(_Atomic(size_t) *figure, size_t by) {
+  atomic_store_explicit(figure, fe_figure_get(figure) + by, memory_order_relaxed);
+}
+
+static inline uint32_t fe_small_figure_get(const _Atomic(uint32_t) *figure) {
+  return atomic_load_explicit((_Atomic(uint32_t) *)figure, memory_order_relaxed);
+}
+
+static inline void fe_small_figure_add(_Atomic(uint32_t) *figure, uint32_t by) {
+  atomic_store_explicit(figure, fe_small_figure_get(figure) + by, memory_order_relaxed);
+}
+
+static inline void fe_count(fe_heap_t *heap, fe_heap_event_t event, size_t by) {
+  fe_figure_add(&heap->figures.event[event], by);
+}
+
+/* At the end of the heap's first unit. */
+static inline fe_shard_figures_t *fe_heap_shard_figures(const fe_heap_t *heap) {
+  char *end = fe_heap_unit(heap) + FE_UNIT_SIZE;
+  return (fe_shard_figures_t *)(end - sizeof(fe_shard_figures_t));
+}
+
+/* The holder's; others go by it only after they saw has_shard_figures, acquire. */
+static inline fe_class_figures_t *fe_heap_class_figures(const fe_heap_t *heap, unsigned index) {
+  return &fe_heap_shard_figures(heap)->of_class[FE_FIGURED_CLASSES > 1 ? index : 0];
+}
+
+static inline void fe_count_shard_event(fe_heap_t *heap, fe_shard_event_t event) {
+  fe_figure_add(&fe_heap_shard_figures(heap)->event[event], 1);
+}
+
+static inline size_t fe_heap_published_bytes(const fe_heap_t *heap) {
+  return fe_figure_get(&heap->figures.shard_bytes) + fe_figure_get(&heap->nursery.used_bytes) +
+         fe_figure_get(&heap->large_bytes);
+}
+
+static inline void fe_count_peak(fe_heap_t *heap) {
+  size_t bytes = fe_heap_published_bytes(heap);
+  if (bytes <= fe_figure_get(&heap->figures.peak_bytes)) return;
+  atomic_store_explicit(&heap->figures.peak_bytes, bytes, memory_order_relaxed);
+}
+
+/* -- Shards of blocks -- */
+
+static inline uint32_t fe_published_live(uint32_t published) { return published & 0xffff; }
+static inline uint32_t fe_published_carved(uint32_t published) { return published >> 16; }
+
+static inline void fe_publish_counts(fe_heap_t *heap, fe_shard_t *shard, uint32_t live,
+                                     uint32_t carved) {
+  uint32_t before = fe_small_figure_get(&shard->published);
+  uint32_t more = live - fe_published_live(before); /* wraps around for less */
+  fe_class_figures_t *figures = fe_heap_class_figures(heap, shard->class_index);
+  atomic_store_explicit(&shard->published, live | carved << 16, memory_order_relaxed);
+  fe_small_figure_add(&figures->carved_count, carved - fe_published_carved(before));
+  fe_small_figure_add(&figures->live_count, more);
+  fe_figure_add(&heap->figures.shard_bytes, (size_t)(int32_t)more * shard->block_size);
+  if ((int32_t)more > 0) fe_count_peak(heap);
+}
+
+/* The live blocks of a shard of blocks, wherever it is listed. Owner. */
+static inline size_t fe_heap_live_count(const fe_heap_t *heap, const fe_shard_t *shard) {
+  bool waits = !shard->is_full && heap->current[shard->class_index] != shard;
+  return (size_t)(fe_shard_used(shard) + (waits ? 2 : 0));
+}
+
+static inline void fe_count_publish(fe_heap_t *heap, fe_shard_t *shard) {
+  fe_publish_counts(heap, shard, (uint32_t)fe_heap_live_count(heap, shard), shard->capacity);
+}
+
+/* The heap's first shard besides its nursery: its figures begin. */
+static FE_COLD __attribute__((unused)) void fe_count_first_shard(fe_heap_t *heap) {
+  memset(fe_heap_shard_figures(heap), 0, sizeof(fe_shard_figures_t));
+  atomic_store_explicit(&heap->figures.has_shard_figures, true, memory_order_release);
+}
+
+static inline void fe_count_begin_shards(fe_heap_t *heap) {
+  if (atomic_load_explicit(&heap->figures.has_shard_figures, memory_order_relaxed)) return;
+  fe_count_first_shard(heap);
+}
+
+static inline void fe_count_shard_taken(fe_heap_t *heap, const fe_shard_t *shard) {
+  fe_count_begin_shards(heap);
+  fe_class_figures_t *figures = fe_heap_class_figures(heap, shard->class_index);
+  if (fe_small_figure_get(&figures->shard_count) == 0) {
+    fe_count_shard_event(heap, FE_SHARD_GRADUATION);
+  }
+  fe_small_figure_add(&figures->shard_count, 1);
+  fe_count_shard_event(heap, FE_SHARD_TAKEN);
+}
+
+/* It is empty. */
+static inline void fe_count_shard_given(fe_heap_t *heap, fe_shard_t *shard) {
+  fe_publish_counts(heap, shard, 0, 0);
+  fe_small_figure_add(&fe_heap_class_figures(heap, shard->class_index)->shard_count, (uint32_t)-1);
+  fe_count_shard_event(heap, FE_SHARD_GIVEN);
+}
+
+static inline void fe_count_shelve(fe_heap_t *heap, fe_shard_t *shard) {
+  fe_count_publish(heap, shard);
+  fe_small_figure_add(&fe_heap_class_figures(heap, shard->class_index)->full_count, 1);
+}
+
+static inline void fe_count_unshelve(fe_heap_t *heap, fe_shard_t *shard) {
+  fe_count_publish(heap, shard);
+  fe_small_figure_add(&fe_heap_class_figures(heap, shard->class_index)->full_count, (uint32_t)-1);
+}
+
+static inline void fe_count_extend(fe_heap_t *heap, fe_shard_t *shard) {
+  fe_count_publish(heap, shard);
+  fe_count_shard_event(heap, FE_SHARD_EXTEND);
+}
+
+/* A request found no free block at hand in the shard of its class: a sample of what is asked for.
+ */
+static inline void fe_count_refill(fe_heap_t *heap, unsigned class_index, size_t size) {
+  const fe_shard_t *shard = heap->current[class_index];
+  if (shard == &fe_shard_empty || shard->free != NULL) return;
+  fe_count_shard_event(heap, FE_SHARD_REFILL);
+  _Atomic(uint32_t) *share = &fe_heap_class_figures(heap, class_index)->requested_share;
+  uint32_t before = fe_small_figure_get(share);
+  uint32_t now = (uint32_t)(size * FE_SHARE_ONE / shard->block_size);
+  uint32_t step = (uint32_t)(((int32_t)now - (int32_t)before) / 8);
+  atomic_store_explicit(share, before == 0 ? now : before + step, memory_order_relaxed);
+}
+
+/* Blocks that other threads freed were put on the shard's list. */
+static inline void fe_count_taken_in(fe_heap_t *heap, fe_shard_t *shard, size_t count) {
+  fe_count(heap, FE_HEAP_REMOTE_BATCH, 1);
+  fe_count(heap, FE_HEAP_REMOTE_BLOCK, count);
+  fe_count_publish(heap, shard);
+}
+
+/* -- Mixed shards: the number of bytes in blocks is published as it changes -- */
+
+static inline void fe_count_mixed_taken(fe_heap_t *heap) {
+  fe_count_begin_shards(heap);
+  fe_small_figure_add(&fe_heap_shard_figures(heap)->mixed_count, 1);
+  fe_count_shard_event(heap, FE_SHARD_TAKEN);
+}
+
+static inline void fe_count_mixed_given(fe_heap_t *heap) {
+  fe_small_figure_add(&fe_heap_shard_figures(heap)->mixed_count, (uint32_t)-1);
+  fe_count_shard_event(heap, FE_SHARD_GIVEN);
+}
+
+/* `by` wraps around for less. */
+static inline void fe_publish_mixed(fe_heap_t *heap, fe_shard_t *shard, size_t by) {
+  fe_small_figure_add(&shard->published, (uint32_t)by);
+  fe_figure_add(&fe_heap_shard_figures(heap)->mixed_bytes, by);
+  fe_figure_add(&heap->figures.shard_bytes, by);
+}
+
+static inline void fe_count_mixed_alloc(fe_heap_t *heap, fe_shard_t *shard, size_t size,
+                                        size_t requested) {
+  fe_publish_mixed(heap, shard, size);
+  fe_figure_add(&fe_heap_shard_figures(heap)->mixed_taken, size);
+  fe_figure_add(&fe_heap_shard_figures(heap)->mixed_requested, requested);
+  fe_count_shard_event(heap, FE_SHARD_MIXED_ALLOC);
+  fe_count_peak(heap);
+}
+
+static inline void fe_count_mixed_free(fe_heap_t *heap, fe_shard_t *shard, size_t size) {
+  fe_publish_mixed(heap, shard, -size);
+  fe_count_shard_event(heap, FE_SHARD_MIXED_FREE);
+}
+
+/* -- The nursery -- */
+
+static inline void fe_count_nursery_alloc(fe_heap_t *heap, size_t size, size_t requested) {
+  fe_count(heap, FE_HEAP_NURSERY_ALLOC, 1);
+  fe_figure_add(&heap->nursery.used_bytes, size);
+  fe_figure_add(&heap->figures.nursery_taken, size);
+  fe_figure_add(&heap->figures.nursery_requested, requested);
+  fe_count_peak(heap);
+}
+
+static inline void fe_count_nursery_free(fe_heap_t *heap, size_t size) {
+  fe_figure_add(&heap->nursery.used_bytes, -size);
+  fe_count(heap, FE_HEAP_NURSERY_FREE, 1);
+}
+
+/* -- Large blocks; anybody may free those of a permanent heap, hence the shared figures -- */
+
+static inline void fe_count_large_slack(fe_heap_t *heap, fe_shard_t *shard, size_t slack) {
+  uint32_t before = fe_small_figure_get(&shard->published);
+  atomic_store_explicit(&shard->published, (uint32_t)slack, memory_order_relaxed);
+  fe_figure_add_shared(&heap->figures.large_slack, slack - before);
+}
+
+static inline void fe_count_large_size(fe_heap_t *heap, fe_shard_t *shard, size_t requested) {
+  fe_count_large_slack(heap, shard, shard->block_size - requested);
+  fe_count_peak(heap);
+}
+
+static inline void fe_count_large_alloc(fe_heap_t *heap, fe_shard_t *shard, size_t requested) {
+  fe_count(heap, FE_HEAP_LARGE_ALLOC, 1);
+  fe_count_large_size(heap, shard, requested);
+}
+
+static inline void fe_count_large_free(fe_heap_t *heap, fe_shard_t *shard) {
+  fe_figure_add_shared(&heap->figures.event[FE_HEAP_LARGE_FREE], 1);
+  fe_count_large_slack(heap, shard, 0);
+}
+
+/* -- The heap's end: what it counted is kept by its arenas. It is added after the heap has left the
+ * census, so that nobody counts it twice. -- */
+
+typedef struct fe_events {
+  size_t count[FE_ENDED_HEAPS]; /* heap events, then shard events */
+} fe_events_t;
+
+static inline fe_events_t fe_heap_events(const fe_heap_t *heap) {
+  fe_events_t events = {{0}};
+  for (unsigned i = 0; i < FE_HEAP_EVENT_COUNT; i++) {
+    events.count[i] = fe_figure_get(&heap->figures.event[i]);
+  }
+  const atomic_bool *has = &heap->figures.has_shard_figures;
+  if (!atomic_load_explicit((atomic_bool *)has, memory_order_acquire)) return events;
+  for (unsigned i = 0; i < FE_SHARD_EVENT_COUNT; i++) {
+    events.count[FE_HEAP_EVENT_COUNT + i] = fe_figure_get(&fe_heap_shard_figures(heap)->event[i]);
+  }
+  return events;
+}
+
+static inline void fe_count_heap_end(fe_arenas_t *arenas, const fe_events_t *events) {
+  _Atomic(size_t) *ended = arenas->figures.of_ended_heaps;
+  for (unsigned i = 0; i < FE_ENDED_HEAPS; i++) {
+    if (events->count[i] > 0) fe_figure_add_shared(&ended[i], events->count[i]);
+  }
+  fe_figure_add_shared(&ended[FE_ENDED_HEAPS], 1);
+}
+
+static_assert(FE_ENDED_HEAPS < FE_HEAP_EVENTS_MAX, "arenas have room for all events");
+
+#endif /* FERROC_CORE_HEAP_COUNTING_H */

@@ -1,0 +1,89 @@
+/* What a heap counts about itself.
+ *
+ * Written by the heap's holder alone (relaxed loads and stores), but for what is said to be shared;
+ * read by any thread, relaxed. So figures are right whichever threads the heap is handed to, nobody
+ * waits, and no two of them need to fit together at any moment.
+ *
+ * The quick ways of allocating and freeing count in their shard and nowhere else. Whenever a cold
+ * path has to do with a shard, it publishes the shard's counts: adds what they changed by since
+ * they were published last. So figures lag behind by what the quick ways did in each shard since
+ * then, and are exact after fe_heap_refresh_figures. */
+#ifndef FERROC_CORE_HEAP_FIGURES_H
+#define FERROC_CORE_HEAP_FIGURES_H
+
+#include <stdatomic.h>
+
+#include "core/heap/size_class.h"
+
+typedef enum fe_heap_event {
+  FE_HEAP_NURSERY_ALLOC,
+  FE_HEAP_NURSERY_FREE,
+  FE_HEAP_LARGE_ALLOC,
+  FE_HEAP_LARGE_FREE, /* shared: anybody may free a large block of a permanent heap */
+  FE_HEAP_LARGE_IN_PLACE,
+  FE_HEAP_LARGE_NOT_IN_PLACE,
+  FE_HEAP_DRAIN,
+  FE_HEAP_REMOTE_BATCH,
+  FE_HEAP_REMOTE_BLOCK,
+  FE_HEAP_LIMIT_REFUSAL,
+  FE_HEAP_TIGHT_PHASE,
+  FE_HEAP_FAILURE,
+  FE_HEAP_EVENT_COUNT
+} fe_heap_event_t;
+
+/* Events that only a heap with shards besides its nursery sees. */
+typedef enum fe_shard_event {
+  FE_SHARD_GRADUATION,
+  FE_SHARD_TAKEN,
+  FE_SHARD_GIVEN,
+  FE_SHARD_REFILL,
+  FE_SHARD_EXTEND,
+  FE_SHARD_MIXED_ALLOC,
+  FE_SHARD_MIXED_FREE,
+  FE_SHARD_EVENT_COUNT
+} fe_shard_event_t;
+
+typedef struct fe_heap_figures {
+  _Atomic(size_t) shard_bytes;       /* live, in shards of blocks and mixed ones */
+  _Atomic(size_t) peak_bytes;        /* of all live blocks */
+  _Atomic(size_t) nursery_taken;     /* bytes of all blocks that were ever taken there */
+  _Atomic(size_t) nursery_requested; /* what was asked for them */
+  _Atomic(size_t) large_slack;       /* bytes of large blocks above what was asked for; shared */
+  _Atomic(size_t) event[FE_HEAP_EVENT_COUNT];
+  /* The heap has had a shard of its own: its fe_shard_figures_t can be read. Release, acquire. */
+  atomic_bool has_shard_figures;
+} fe_heap_figures_t;
+
+typedef struct fe_class_figures {
+  _Atomic(uint32_t) shard_count;
+  _Atomic(uint32_t) full_count; /* of these, on the list of full ones */
+  _Atomic(uint32_t) carved_count;
+  _Atomic(uint32_t) live_count;
+  /* What callers ask for of each byte of a block, in 1 / FE_SHARE_ONE: a running mean of the
+   * requests that found no free block at hand. 0: there was none yet. */
+  _Atomic(uint32_t) requested_share;
+} fe_class_figures_t;
+
+#define FE_SHARE_ONE ((size_t)1 << 16)
+
+/* Where units are small, all classes are counted as one, so that the nursery has room. */
+#if FE_SHARD_SHIFT >= 14
+#define FE_FIGURED_CLASSES FE_CLASS_COUNT
+#else
+#define FE_FIGURED_CLASSES 1
+#endif
+
+/* At the end of the heap's first unit, in pages that a heap without shards never touches. */
+typedef struct fe_shard_figures {
+  alignas(16) _Atomic(size_t) event[FE_SHARD_EVENT_COUNT];
+  _Atomic(size_t) mixed_bytes;     /* live, in mixed shards */
+  _Atomic(size_t) mixed_taken;     /* as nursery_taken */
+  _Atomic(size_t) mixed_requested; /* as nursery_requested */
+  _Atomic(uint32_t) mixed_count;   /* shards */
+  fe_class_figures_t of_class[FE_FIGURED_CLASSES];
+} fe_shard_figures_t;
+
+/* The order in arenas' figures: heap events, shard events, heaps. */
+#define FE_ENDED_HEAPS (FE_HEAP_EVENT_COUNT + FE_SHARD_EVENT_COUNT)
+
+#endif /* FERROC_CORE_HEAP_FIGURES_H */
