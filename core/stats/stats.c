@@ -1,0 +1,295 @@
+/* Figures as structs: of one heap, of several in sum, of the memory below them. */
+#include <errno.h>
+#include <string.h>
+
+#include "core/arena/bitmap.h"
+#include "core/base/base.h"
+#include "core/heap/counting.h"
+#include "core/stats/stats.h"
+#include "core/thread/registry.h"
+
+static_assert(FE_CLASS_COUNT <= FE_STATS_CLASSES_MAX, "fe_heap_stats_t has room for all classes");
+
+/* -- Events: where each is in fe_heap_stats_t -- */
+
+#define SHARD_EVENT(event) (FE_HEAP_EVENT_COUNT + (event))
+
+static const uint16_t event_offset[FE_ENDED_HEAPS + 1] = {
+    [FE_HEAP_NURSERY_ALLOC] = offsetof(fe_heap_stats_t, nursery_allocs),
+    [FE_HEAP_NURSERY_FREE] = offsetof(fe_heap_stats_t, nursery_frees),
+    [FE_HEAP_LARGE_ALLOC] = offsetof(fe_heap_stats_t, large_allocs),
+    [FE_HEAP_LARGE_FREE] = offsetof(fe_heap_stats_t, large_frees),
+    [FE_HEAP_LARGE_IN_PLACE] = offsetof(fe_heap_stats_t, large_resizes_in_place),
+    [FE_HEAP_LARGE_NOT_IN_PLACE] = offsetof(fe_heap_stats_t, large_resizes_refused),
+    [FE_HEAP_DRAIN] = offsetof(fe_heap_stats_t, drains),
+    [FE_HEAP_REMOTE_BATCH] = offsetof(fe_heap_stats_t, remote_batches),
+    [FE_HEAP_REMOTE_BLOCK] = offsetof(fe_heap_stats_t, remote_blocks),
+    [FE_HEAP_LIMIT_REFUSAL] = offsetof(fe_heap_stats_t, limit_refusals),
+    [FE_HEAP_TIGHT_PHASE] = offsetof(fe_heap_stats_t, tight_phases),
+    [FE_HEAP_FAILURE] = offsetof(fe_heap_stats_t, failed_allocs),
+    [SHARD_EVENT(FE_SHARD_GRADUATION)] = offsetof(fe_heap_stats_t, graduations),
+    [SHARD_EVENT(FE_SHARD_TAKEN)] = offsetof(fe_heap_stats_t, shards_taken),
+    [SHARD_EVENT(FE_SHARD_GIVEN)] = offsetof(fe_heap_stats_t, shards_given_back),
+    [SHARD_EVENT(FE_SHARD_REFILL)] = offsetof(fe_heap_stats_t, refills),
+    [SHARD_EVENT(FE_SHARD_EXTEND)] = offsetof(fe_heap_stats_t, extends),
+    [FE_ENDED_HEAPS] = offsetof(fe_heap_stats_t, ended_heaps),
+};
+
+static size_t *event_of(fe_heap_stats_t *stats, unsigned event) {
+  return (size_t *)((char *)stats + event_offset[event]);
+}
+
+static void add_events(fe_heap_stats_t *sum, const fe_heap_t *heap) {
+  fe_events_t events = fe_heap_events(heap);
+  for (unsigned i = 0; i < FE_ENDED_HEAPS; i++) *event_of(sum, i) += events.count[i];
+}
+
+/* -- One heap -- */
+
+static size_t share_of(size_t bytes, uint64_t share) {
+  return (size_t)(bytes * share / FE_SHARE_ONE);
+}
+
+/* What was asked for in `bytes` of live blocks of a class. */
+static size_t requested_in_class(const fe_class_figures_t *figures, size_t bytes) {
+  uint32_t share = fe_small_figure_get(&figures->requested_share);
+  return share == 0 ? bytes : share_of(bytes, share);
+}
+
+static void add_class(fe_heap_stats_t *sum, const fe_class_figures_t *figures, unsigned index) {
+  size_t live_count = fe_small_figure_get(&figures->live_count);
+  size_t block_size = fe_class_size(index);
+  fe_class_stats_t *class_stats = &sum->classes[index];
+  class_stats->shard_count += fe_small_figure_get(&figures->shard_count);
+  class_stats->full_shard_count += fe_small_figure_get(&figures->full_count);
+  class_stats->carved_count += fe_small_figure_get(&figures->carved_count);
+  class_stats->live_count += live_count;
+  sum->requested_bytes += requested_in_class(figures, live_count * block_size);
+}
+
+/* Where all classes are counted as one. */
+static void add_all_classes(fe_heap_stats_t *sum, const fe_heap_t *heap) {
+  size_t bytes = fe_figure_get(&heap->figures.shard_bytes);
+  sum->requested_bytes += requested_in_class(fe_heap_class_figures(heap, 0), bytes);
+}
+
+static void add_shards(fe_heap_stats_t *sum, const fe_heap_t *heap) {
+  const atomic_bool *has = &heap->figures.has_shard_figures;
+  if (!atomic_load_explicit((atomic_bool *)has, memory_order_acquire)) return;
+  for (unsigned i = 0; i < FE_FIGURED_CLASSES; i++) {
+    const fe_class_figures_t *figures = fe_heap_class_figures(heap, i);
+    size_t shard_count = fe_small_figure_get(&figures->shard_count);
+    sum->shard_count += shard_count;
+    sum->full_shard_count += fe_small_figure_get(&figures->full_count);
+    sum->committed_bytes += shard_count * FE_UNIT_SIZE;
+    if (FE_FIGURED_CLASSES > 1) add_class(sum, figures, i);
+  }
+  if (FE_FIGURED_CLASSES == 1) add_all_classes(sum, heap);
+}
+
+static void add_nursery(fe_heap_stats_t *sum, const fe_heap_t *heap) {
+  const fe_heap_figures_t *figures = &heap->figures;
+  size_t used_bytes = fe_figure_get(&heap->nursery.used_bytes);
+  sum->nursery_used_bytes += used_bytes;
+  sum->nursery_block_count += fe_figure_get(&figures->event[FE_HEAP_NURSERY_ALLOC]) -
+                              fe_figure_get(&figures->event[FE_HEAP_NURSERY_FREE]);
+  uint64_t taken = fe_figure_get(&figures->nursery_taken);
+  uint64_t requested = fe_figure_get(&figures->nursery_requested);
+  if (taken > 0) sum->requested_bytes += share_of(used_bytes, requested * FE_SHARE_ONE / taken);
+  sum->committed_bytes += FE_UNIT_SIZE;
+}
+
+static void add_large(fe_heap_stats_t *sum, const fe_heap_t *heap) {
+  const fe_heap_figures_t *figures = &heap->figures;
+  size_t used_bytes = fe_figure_get(&heap->large_bytes);
+  size_t slack = fe_figure_get(&figures->large_slack);
+  sum->large_used_bytes += used_bytes;
+  sum->large_block_count += fe_figure_get(&figures->event[FE_HEAP_LARGE_ALLOC]) -
+                            fe_figure_get(&figures->event[FE_HEAP_LARGE_FREE]);
+  sum->requested_bytes += slack < used_bytes ? used_bytes - slack : 0;
+  sum->committed_bytes += used_bytes;
+}
+
+static void add_heap(fe_heap_stats_t *sum, const fe_heap_t *heap) {
+  size_t used_bytes = fe_heap_published_bytes(heap);
+  sum->heap_count++;
+  sum->used_bytes += used_bytes;
+  if (used_bytes > fe_figure_get(&heap->large_bytes)) sum->requested_is_estimate = true;
+  add_nursery(sum, heap);
+  add_shards(sum, heap);
+  add_large(sum, heap);
+  add_events(sum, heap);
+}
+
+static void begin_sum(fe_heap_stats_t *sum) {
+  memset(sum, 0, sizeof *sum);
+  sum->class_count = FE_FIGURED_CLASSES > 1 ? FE_CLASS_COUNT : 0;
+  for (unsigned i = 0; i < sum->class_count; i++) sum->classes[i].block_size = fe_class_size(i);
+}
+
+void fe_stats_of_heap(const fe_heap_t *heap, fe_heap_stats_t *stats) {
+  begin_sum(stats);
+  add_heap(stats, heap);
+  stats->peak_used_bytes = fe_figure_get(&heap->figures.peak_bytes);
+  stats->limit_bytes = fe_heap_limit(heap);
+}
+
+/* -- Several heaps -- */
+
+/* During a census: adds the heaps of a slab, or those of them that stand on one context. */
+static void add_slab(fe_heap_stats_t *sum, const fe_arena_t *arena, unsigned slab,
+                     const fe_context_t *context) {
+  fe_units_t heads = fe_census_heads(&arena->slab[slab]);
+  while (heads != 0) {
+    const fe_shard_t *shard = fe_census_next(arena, slab, &heads);
+    if (shard->kind != FE_SHARD_NURSERY) continue;
+    const fe_heap_t *heap = fe_heap_of(shard);
+    if (context == NULL || heap->context == context) add_heap(sum, heap);
+  }
+}
+
+static void add_arenas(fe_heap_stats_t *sum, fe_arenas_t *arenas, const fe_context_t *context) {
+  for (fe_arena_t *arena = fe_arenas_first(arenas); arena != NULL; arena = fe_arena_next(arena)) {
+    for (unsigned slab = 0; slab < arena->slab_count; slab++) add_slab(sum, arena, slab, context);
+  }
+}
+
+/* No count of events goes down because a heap is just ending. */
+static void keep_rising(fe_heap_stats_t *sum, size_t *reported) {
+  for (unsigned i = 0; i <= FE_ENDED_HEAPS; i++) {
+    size_t *event = event_of(sum, i);
+    if (*event < reported[i]) *event = reported[i];
+    reported[i] = *event;
+  }
+}
+
+void fe_stats_of_all(fe_arenas_t *arenas, fe_heap_stats_t *stats) {
+  begin_sum(stats);
+  fe_census_begin(arenas);
+  /* Those that ended come first: a heap that ends meanwhile is counted once, or not at all. */
+  for (unsigned i = 0; i <= FE_ENDED_HEAPS; i++) {
+    *event_of(stats, i) = fe_figure_get(&arenas->figures.of_ended_heaps[i]);
+  }
+  add_arenas(stats, arenas, NULL);
+  keep_rising(stats, arenas->figures.reported);
+  fe_census_end(arenas);
+}
+
+/* -- Arenas -- */
+
+/* Adds the free units of a slab to the run of free ones that lies right before it. */
+static size_t continue_run(size_t run, fe_units_t free, unsigned unit_count, size_t *longest) {
+  for (unsigned unit = 0; unit < unit_count; unit++) {
+    run = free >> unit & 1 ? run + 1 : 0;
+    if (run > *longest) *longest = run;
+  }
+  return run;
+}
+
+static void add_arena(fe_arenas_stats_t *stats, fe_arena_t *arena, size_t *longest) {
+  size_t taken = 0;
+  size_t purgeable = 0;
+  size_t run = 0;
+  for (unsigned i = 0; i < arena->slab_count; i++) {
+    fe_units_t free = atomic_load_explicit(&arena->slab[i].free, memory_order_relaxed);
+    fe_units_t dirty = atomic_load_explicit(&arena->slab[i].dirty, memory_order_relaxed);
+    fe_units_t usable = fe_arena_usable_units(arena, i);
+    taken += fe_bitmap_count(usable & ~free);
+    purgeable += fe_bitmap_count(free & dirty);
+    if (free == usable) stats->free_slab_count++;
+    run = continue_run(run, free, FE_UNITS_PER_SLAB, longest);
+  }
+  bool can_purge = !arena->is_lent && arena->arenas->base->decommit != NULL;
+  stats->arena_count++;
+  stats->slab_count += arena->slab_count;
+  stats->taken_bytes += taken * FE_UNIT_SIZE;
+  stats->purgeable_bytes += can_purge ? purgeable * FE_UNIT_SIZE : 0;
+}
+
+void fe_stats_of_arenas(fe_arenas_t *arenas, fe_arenas_stats_t *stats) {
+  const fe_arenas_figures_t *figures = &arenas->figures;
+  *stats = (fe_arenas_stats_t){
+      .reserved_bytes = fe_figure_get(&figures->reserved_units) * FE_UNIT_SIZE,
+      .committed_bytes = fe_figure_get(&figures->committed_units) * FE_UNIT_SIZE,
+      .peak_reserved_bytes = fe_figure_get(&figures->peak_reserved_units) * FE_UNIT_SIZE,
+      .peak_committed_bytes = fe_figure_get(&figures->peak_committed_units) * FE_UNIT_SIZE,
+      .units_taken = fe_figure_get(&figures->units_taken),
+      .units_given_back = fe_figure_get(&figures->units_given),
+      .chunks_mapped = fe_figure_get(&figures->chunks_mapped),
+      .chunks_released = fe_figure_get(&figures->chunks_released),
+      .purges = fe_figure_get(&figures->purges),
+      .decommitted_bytes = fe_figure_get(&figures->decommitted_units) * FE_UNIT_SIZE,
+  };
+  size_t longest = 0;
+  size_t managed = 0;
+  for (fe_arena_t *arena = fe_arenas_first(arenas); arena != NULL; arena = fe_arena_next(arena)) {
+    add_arena(stats, arena, &longest);
+    managed += arena->unit_count * FE_UNIT_SIZE;
+  }
+  /* The rest is chunks of single blocks. */
+  if (stats->reserved_bytes > managed) stats->taken_bytes += stats->reserved_bytes - managed;
+  stats->longest_free_run_bytes = longest * FE_UNIT_SIZE;
+}
+
+/* -- The interface -- */
+
+/* Hands as much of the figures out as the caller has room for. */
+static bool hand_out(const char *function, void *out, const void *stats, size_t first_size,
+                     size_t size) {
+  size_t room = *(size_t *)out;
+  if (room < first_size) {
+    fe_warn("%s: struct_size is %zu; it must be set to the struct's sizeof, %zu or more", function,
+            room, first_size);
+    errno = EINVAL;
+    return false;
+  }
+  size_t filled = room < size ? room : size;
+  memcpy(out, stats, filled);
+  *(size_t *)out = filled;
+  return true;
+}
+
+static bool hand_out_heap_stats(const char *function, fe_heap_stats_t *out,
+                                const fe_heap_stats_t *stats) {
+  enum { FIRST_SIZE = offsetof(fe_heap_stats_t, classes[FE_STATS_CLASSES_MAX]) };
+  return hand_out(function, out, stats, FIRST_SIZE, sizeof *stats);
+}
+
+void fe_stats_refresh_thread_heap(void) {
+  fe_heap_t *heap = fe_registry_heap();
+  if (heap != &fe_heap_empty) fe_heap_refresh_figures(heap);
+}
+
+bool fe_heap_stats(fe_heap_t *heap, fe_heap_stats_t *out) {
+  fe_heap_refresh_figures(heap);
+  return fe_heap_stats_peek(heap, out);
+}
+
+bool fe_heap_stats_peek(const fe_heap_t *heap, fe_heap_stats_t *out) {
+  fe_heap_stats_t stats;
+  fe_stats_of_heap(heap, &stats);
+  return hand_out_heap_stats("fe_heap_stats", out, &stats);
+}
+
+bool fe_context_stats(const fe_context_t *context, fe_heap_stats_t *out) {
+  fe_heap_stats_t stats;
+  begin_sum(&stats);
+  fe_census_begin(context->arenas);
+  add_arenas(&stats, context->arenas, context);
+  fe_census_end(context->arenas);
+  return hand_out_heap_stats("fe_context_stats", out, &stats);
+}
+
+bool fe_stats(fe_arenas_t *arenas, fe_heap_stats_t *out) {
+  fe_heap_stats_t stats;
+  fe_stats_refresh_thread_heap();
+  fe_stats_of_all(fe_arenas_or_default(arenas), &stats);
+  return hand_out_heap_stats("fe_stats", out, &stats);
+}
+
+bool fe_arenas_stats(fe_arenas_t *arenas, fe_arenas_stats_t *out) {
+  enum { FIRST_SIZE = offsetof(fe_arenas_stats_t, decommitted_bytes) + sizeof(size_t) };
+  fe_arenas_stats_t stats;
+  fe_stats_of_arenas(fe_arenas_or_default(arenas), &stats);
+  return hand_out("fe_arenas_stats", out, &stats, FIRST_SIZE, sizeof stats);
+}
