@@ -459,7 +459,9 @@ FE_API bool fe_heap_stats_peek(const fe_heap_t *heap, fe_heap_stats_t *out);
 FE_API bool fe_context_stats(const fe_context_t *context, fe_heap_stats_t *out);
 
 /* The sum of all heaps on the arenas, of threads and explicit ones, as last published; the calling
- * thread's own heap is brought up to date first. arenas NULL: the process's. Any thread. */
+ * thread's own heap is brought up to date first. Heap by heap, not all in one moment: of two heaps
+ * that take turns both may be in it. Counts of events never go down. arenas NULL: the process's.
+ * Any thread. */
 FE_API bool fe_stats(fe_arenas_t *arenas, fe_heap_stats_t *out);
 
 /* arenas NULL: the process's. Any thread. */

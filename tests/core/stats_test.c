@@ -1,0 +1,574 @@
+/* fe_heap_stats, fe_context_stats, fe_stats and fe_arenas_stats: what the figures say, and that
+ * they may be read while other threads work. */
+#include "tests/core/support.h"
+
+#include <pthread.h>
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define UNIT (64 * KIB)
+
+static fe_heap_stats_t stats_of(fe_heap_t *heap) {
+  fe_heap_stats_t stats = {.struct_size = sizeof stats};
+  require(fe_heap_stats(heap, &stats));
+  return stats;
+}
+
+static fe_heap_stats_t peek(const fe_heap_t *heap) {
+  fe_heap_stats_t stats = {.struct_size = sizeof stats};
+  require(fe_heap_stats_peek(heap, &stats));
+  return stats;
+}
+
+static fe_heap_stats_t sum_of(fe_arenas_t *arenas) {
+  fe_heap_stats_t stats = {.struct_size = sizeof stats};
+  require(fe_stats(arenas, &stats));
+  return stats;
+}
+
+static fe_arenas_stats_t arenas_stats_of(fe_arenas_t *arenas) {
+  fe_arenas_stats_t stats = {.struct_size = sizeof stats};
+  require(fe_arenas_stats(arenas, &stats));
+  return stats;
+}
+
+/* NULL: shards are too small in this build for figures by size. */
+static const fe_class_stats_t *class_of(const fe_heap_stats_t *stats, size_t block_size) {
+  for (size_t i = 0; i < stats->class_count; i++) {
+    if (stats->classes[i].block_size == block_size) return &stats->classes[i];
+  }
+  return NULL;
+}
+
+static fe_heap_t *new_heap(fe_context_t *context) {
+  fe_heap_options_t options = {.context = context};
+  fe_heap_t *heap = fe_heap_create(&options);
+  require(heap != NULL);
+  return heap;
+}
+
+static void an_empty_heap_has_its_nursery_only(void **state) {
+  (void)state;
+  fe_heap_t *heap = new_heap(NULL);
+  fe_heap_stats_t stats = stats_of(heap);
+  assert_int_equal(stats.struct_size, sizeof stats);
+  assert_int_equal(stats.heap_count, 1);
+  assert_int_equal(stats.used_bytes, 0);
+  assert_int_equal(stats.requested_bytes, 0);
+  assert_int_equal(stats.peak_used_bytes, 0);
+  assert_int_equal(stats.shard_count, 0);
+  assert_int_equal(stats.nursery_block_count, 0);
+  assert_true(stats.committed_bytes > 0);
+  fe_heap_destroy(heap);
+}
+
+static void a_small_heap_counts_its_nursery(void **state) {
+  (void)state;
+  fe_heap_t *heap = new_heap(NULL);
+  void *blocks[10];
+  for (int i = 0; i < 10; i++) blocks[i] = fe_heap_alloc(heap, 20);
+  fe_heap_free(heap, blocks[3]);
+  fe_heap_stats_t stats = peek(heap);
+  assert_int_equal(stats.nursery_allocs, 10);
+  assert_int_equal(stats.nursery_frees, 1);
+  assert_int_equal(stats.nursery_block_count, 9);
+  assert_int_equal(stats.used_bytes, fe_heap_used_bytes(heap));
+  assert_int_equal(stats.nursery_used_bytes, stats.used_bytes);
+  assert_int_equal(stats.requested_bytes, 9 * 20);
+  assert_int_equal(stats.peak_used_bytes, stats.used_bytes / 9 * 10);
+  fe_heap_destroy(heap);
+}
+
+/* Enough blocks of one size for several shards, some of them full. */
+#define MANY 5000
+
+static void each_size_counts_its_shards_and_blocks_exactly(void **state) {
+  (void)state;
+  static void *blocks[MANY];
+  fe_heap_t *heap = new_heap(NULL);
+  for (int i = 0; i < MANY; i++) blocks[i] = fe_heap_alloc(heap, 96);
+  assert_int_equal(stats_of(heap).used_bytes, MANY * 96);
+  for (int i = 0; i < MANY; i += 7) fe_heap_free(heap, blocks[i]);
+  fe_heap_stats_t stats = stats_of(heap);
+  size_t live = MANY - (MANY + 6) / 7;
+  assert_int_equal(stats.used_bytes, live * 96);
+  assert_int_equal(stats.used_bytes, fe_heap_used_bytes(heap));
+  assert_int_equal(stats.requested_bytes, live * 96);
+  assert_int_equal(stats.peak_used_bytes, MANY * 96);
+  assert_int_equal(stats.graduations, 1);
+  assert_int_equal(stats.shards_taken - stats.shards_given_back, stats.shard_count);
+  const fe_class_stats_t *of_96 = class_of(&stats, 96);
+  if (of_96 != NULL) {
+    assert_int_equal(of_96->live_count + stats.nursery_block_count, live);
+    assert_int_equal(of_96->shard_count, stats.shard_count);
+    assert_true(of_96->carved_count >= of_96->live_count);
+    assert_true(of_96->carved_count * 96 <= of_96->shard_count * UNIT);
+  }
+  fe_heap_destroy(heap);
+}
+
+static void full_shards_are_counted_until_one_of_their_blocks_is_freed(void **state) {
+  (void)state;
+  static void *blocks[MANY];
+  fe_heap_t *heap = new_heap(NULL);
+  for (int i = 0; i < MANY; i++) blocks[i] = fe_heap_alloc(heap, 128);
+  fe_heap_stats_t stats = stats_of(heap);
+  assert_true(stats.full_shard_count >= stats.shard_count - 1);
+  for (int i = 0; i < MANY; i += 2) fe_heap_free(heap, blocks[i]);
+  assert_int_equal(stats_of(heap).full_shard_count, 0);
+  for (int i = 1; i < MANY; i += 2) fe_heap_free(heap, blocks[i]);
+  fe_heap_collect(heap, false);
+  stats = stats_of(heap);
+  assert_int_equal(stats.used_bytes, 0);
+  assert_int_equal(stats.shard_count, 0);
+  assert_int_equal(stats.shards_taken, stats.shards_given_back);
+  assert_int_equal(stats.peak_used_bytes, MANY * 128);
+  fe_heap_destroy(heap);
+}
+
+static void what_was_asked_for_is_exact_for_large_blocks(void **state) {
+  (void)state;
+  fe_heap_t *heap = new_heap(NULL);
+  char *one = fe_heap_alloc(heap, 100001);
+  char *two = fe_heap_alloc(heap, 5 * MIB + 17);
+  fe_heap_stats_t stats = peek(heap);
+  assert_int_equal(stats.requested_bytes, 100001 + 5 * MIB + 17);
+  assert_false(stats.requested_is_estimate);
+  assert_int_equal(stats.large_block_count, 2);
+  assert_int_equal(stats.large_used_bytes, fe_heap_used_bytes(heap));
+  one = fe_heap_realloc(heap, one, 99999);
+  assert_int_equal(peek(heap).requested_bytes, 99999 + 5 * MIB + 17);
+  assert_int_equal(peek(heap).large_resizes_in_place, 1);
+  fe_heap_free(heap, two);
+  assert_int_equal(peek(heap).requested_bytes, 99999);
+  fe_heap_free(heap, one);
+  stats = peek(heap);
+  assert_int_equal(stats.requested_bytes, 0);
+  assert_int_equal(stats.large_block_count, 0);
+  assert_int_equal(stats.large_frees, 2);
+  assert_true(stats.peak_used_bytes >= 100001 + 5 * MIB + 17);
+  fe_heap_destroy(heap);
+}
+
+static void what_was_asked_for_is_inferred_for_small_blocks(void **state) {
+  (void)state;
+  fe_heap_t *heap = new_heap(NULL);
+  for (int i = 0; i < MANY; i++) require(fe_heap_alloc(heap, 130) != NULL); /* takes 144 */
+  fe_heap_stats_t stats = stats_of(heap);
+  assert_true(stats.requested_is_estimate);
+  assert_int_equal(stats.used_bytes, MANY * 144);
+  assert_in_range(stats.requested_bytes, MANY * 129, MANY * 131);
+  fe_heap_destroy(heap);
+}
+
+static void free_all(void *argument) {
+  void **blocks = argument;
+  for (int i = 0; i < MANY; i++) fe_free(blocks[i]);
+}
+
+static void blocks_freed_by_others_are_counted_when_they_are_taken_in(void **state) {
+  (void)state;
+  static void *blocks[MANY];
+  fe_heap_t *heap = new_heap(NULL);
+  for (int i = 0; i < MANY; i++) blocks[i] = fe_heap_alloc(heap, 64);
+  void *large = fe_heap_alloc(heap, MIB);
+  assert_non_null(large);
+  assert_int_equal(stats_of(heap).used_bytes, MANY * 64 + MIB);
+  run_in_thread(free_all, blocks);
+  assert_int_equal(peek(heap).used_bytes, MANY * 64 + MIB);
+  fe_heap_stats_t stats = stats_of(heap);
+  assert_int_equal(stats.used_bytes, MIB);
+  assert_int_equal(stats.remote_blocks, MANY);
+  assert_true(stats.remote_batches > 0 && stats.remote_batches <= stats.remote_blocks);
+  assert_true(stats.drains > 0);
+  fe_heap_destroy(heap);
+}
+
+/* The quick ways of allocating leave the figures alone. */
+static void what_others_see_lags_behind_by_less_than_a_page_for_each_size(void **state) {
+  (void)state;
+  fe_heap_t *heap = new_heap(NULL);
+  for (size_t i = 1; i <= MANY; i++) {
+    require(fe_heap_alloc(heap, 64) != NULL);
+    size_t seen = peek(heap).used_bytes;
+    require(seen <= i * 64 && i * 64 - seen <= 4096);
+  }
+  assert_int_equal(stats_of(heap).used_bytes, MANY * 64);
+  assert_int_equal(peek(heap).used_bytes, MANY * 64);
+  fe_heap_destroy(heap);
+}
+
+static void limits_and_failures_are_counted(void **state) {
+  (void)state;
+  fe_heap_options_t options = {.memory_limit = 20000};
+  fe_heap_t *heap = fe_heap_create(&options);
+  assert_non_null(heap);
+  assert_int_equal(peek(heap).limit_bytes, 20000);
+  size_t count = 0;
+  while (fe_heap_alloc(heap, 64) != NULL) count++;
+  fe_heap_stats_t stats = stats_of(heap);
+  assert_int_equal(stats.used_bytes, count * 64);
+  assert_int_equal(stats.failed_allocs, 1);
+  assert_true(stats.limit_refusals >= 1);
+  assert_true(stats.tight_phases >= 1);
+  assert_null(fe_heap_alloc(heap, SIZE_MAX));
+  assert_int_equal(stats_of(heap).failed_allocs, 2);
+  fe_heap_destroy(heap);
+}
+
+static void a_context_is_the_sum_of_its_heaps(void **state) {
+  (void)state;
+  fe_context_t *context = fe_context_create(NULL);
+  fe_heap_t *others = new_heap(NULL);
+  require(fe_heap_alloc(others, 1000) != NULL);
+  fe_heap_t *heaps[3];
+  size_t used = 0;
+  for (int i = 0; i < 3; i++) {
+    heaps[i] = new_heap(context);
+    for (int j = 0; j < 1000 * (i + 1); j++) require(fe_heap_alloc(heaps[i], 48) != NULL);
+    used += stats_of(heaps[i]).used_bytes;
+  }
+  fe_heap_stats_t sum = {.struct_size = sizeof sum};
+  assert_true(fe_context_stats(context, &sum));
+  assert_int_equal(sum.heap_count, 3);
+  assert_int_equal(sum.used_bytes, used);
+  assert_int_equal(sum.used_bytes, 6000 * 48);
+  for (int i = 0; i < 3; i++) fe_heap_destroy(heaps[i]);
+  assert_true(fe_context_stats(context, &sum));
+  assert_int_equal(sum.heap_count, 0);
+  assert_true(fe_context_destroy(context));
+  fe_heap_destroy(others);
+}
+
+static void all_heaps_are_in_the_sum_and_leave_their_events(void **state) {
+  (void)state;
+  void *mine = fe_malloc(100);
+  fe_heap_stats_t before = sum_of(NULL);
+  assert_true(before.heap_count >= 1);
+  assert_true(before.used_bytes >= 100);
+  fe_heap_t *heap = new_heap(NULL);
+  for (int i = 0; i < MANY; i++) require(fe_heap_alloc(heap, 200) != NULL);
+  fe_heap_stats_t of_heap = stats_of(heap);
+  fe_heap_stats_t during = sum_of(NULL);
+  assert_int_equal(during.heap_count, before.heap_count + 1);
+  assert_int_equal(during.used_bytes, before.used_bytes + of_heap.used_bytes);
+  assert_int_equal(during.shards_taken, before.shards_taken + of_heap.shards_taken);
+  assert_int_equal(during.peak_used_bytes, 0);
+  fe_heap_destroy(heap);
+  fe_heap_stats_t after = sum_of(NULL);
+  assert_int_equal(after.heap_count, before.heap_count);
+  assert_int_equal(after.ended_heaps, before.ended_heaps + 1);
+  assert_int_equal(after.used_bytes, before.used_bytes);
+  assert_int_equal(after.shards_taken, during.shards_taken);
+  assert_int_equal(after.refills, during.refills);
+  fe_free(mine);
+}
+
+/* -- Memory of one's own, where every unit is known -- */
+
+static alignas(64 * 1024) char region[2 * 1024 * 1024];
+
+static void arenas_count_units(void **state) {
+  (void)state;
+  fe_arenas_t *arenas = fe_arenas_create(&fe_base_static, region, sizeof region);
+  assert_non_null(arenas);
+  fe_arenas_stats_t empty = arenas_stats_of(arenas);
+  assert_int_equal(empty.reserved_bytes, sizeof region);
+  assert_int_equal(empty.committed_bytes, sizeof region);
+  assert_int_equal(empty.taken_bytes, 0);
+  assert_int_equal(empty.purgeable_bytes, 0); /* what was handed in does not go back */
+  assert_int_equal(empty.arena_count, 1);
+  assert_int_equal(empty.free_slab_count, empty.slab_count);
+  assert_true(empty.longest_free_run_bytes < sizeof region);
+  fe_context_t *context = fe_context_create(arenas);
+  fe_heap_t *heap = new_heap(context);
+  require(fe_heap_alloc(heap, 200 * KIB) != NULL);
+  fe_arenas_stats_t used = arenas_stats_of(arenas);
+  assert_true(used.taken_bytes > 200 * KIB && used.taken_bytes < 500 * KIB);
+  assert_true(used.units_taken > empty.units_taken);
+  assert_int_equal(used.units_given_back, 0);
+  assert_true(used.longest_free_run_bytes <= empty.longest_free_run_bytes - used.taken_bytes);
+  assert_int_equal(sum_of(arenas).heap_count, 1);
+  assert_int_equal(sum_of(arenas).used_bytes, fe_heap_used_bytes(heap));
+  fe_heap_destroy(heap);
+  assert_true(fe_context_destroy(context));
+  fe_arenas_stats_t after = arenas_stats_of(arenas);
+  assert_int_equal(after.taken_bytes, 0);
+  assert_int_equal(after.units_taken, after.units_given_back);
+  assert_true(fe_arenas_destroy(arenas));
+}
+
+/* A base that counts what it is asked for. */
+static size_t allocated_bytes, released_bytes, decommitted_bytes, allocate_count;
+
+static void *count_allocate(const fe_base_t *base, size_t size, size_t alignment) {
+  (void)base;
+  void *chunk = fe_base_mmap.allocate(&fe_base_mmap, size, alignment);
+  if (chunk != NULL) allocated_bytes += size, allocate_count++;
+  return chunk;
+}
+
+static void count_release(const fe_base_t *base, void *chunk, size_t size) {
+  (void)base;
+  released_bytes += size;
+  fe_base_mmap.release(&fe_base_mmap, chunk, size);
+}
+
+static bool count_decommit(const fe_base_t *base, void *start, size_t size) {
+  (void)base;
+  decommitted_bytes += size;
+  return fe_base_mmap.decommit(&fe_base_mmap, start, size);
+}
+
+static const fe_base_t counting_base = {.allocate = count_allocate,
+                                        .release = count_release,
+                                        .decommit = count_decommit,
+                                        .is_zeroed = true,
+                                        .page_size = 4096};
+
+static void arenas_count_what_their_base_does(void **state) {
+  (void)state;
+  fe_arenas_t *arenas = fe_arenas_create(&counting_base, NULL, 0);
+  assert_non_null(arenas);
+  fe_context_t *context = fe_context_create(arenas);
+  fe_heap_t *heap = new_heap(context);
+  void *block = fe_heap_alloc(heap, 3 * MIB);
+  void *huge = fe_heap_alloc(heap, 200 * MIB); /* a chunk of its own */
+  assert_non_null(block);
+  assert_non_null(huge);
+  fe_arenas_stats_t stats = arenas_stats_of(arenas);
+  assert_int_equal(stats.chunks_mapped, allocate_count);
+  assert_int_equal(stats.reserved_bytes, allocated_bytes);
+  assert_true(stats.taken_bytes > 203 * MIB);
+  assert_true(stats.committed_bytes >= stats.taken_bytes);
+  fe_heap_free(heap, huge);
+  fe_heap_free(heap, block);
+  stats = arenas_stats_of(arenas);
+  assert_int_equal(stats.reserved_bytes, allocated_bytes - released_bytes);
+  assert_int_equal(stats.peak_reserved_bytes, allocated_bytes);
+  size_t purgeable = stats.purgeable_bytes;
+  size_t decommitted_before = decommitted_bytes;
+  fe_heap_collect(heap, true);
+  stats = arenas_stats_of(arenas);
+  assert_int_equal(stats.decommitted_bytes, decommitted_bytes);
+  assert_int_equal(decommitted_bytes - decommitted_before, purgeable);
+  assert_int_equal(stats.purgeable_bytes, 0);
+  assert_true(stats.purges >= 1);
+  assert_true(stats.committed_bytes < 3 * MIB);
+  assert_true(stats.peak_committed_bytes > 203 * MIB);
+  fe_heap_destroy(heap);
+  assert_true(fe_context_destroy(context));
+  assert_true(fe_arenas_destroy(arenas));
+}
+
+/* -- While others work -- */
+
+typedef struct work {
+  fe_arenas_t *arenas;
+  atomic_bool is_over;
+  _Atomic(fe_heap_t *) shared; /* read by others while its holder uses it */
+} work_t;
+
+static void *make_and_end_heaps(void *argument) {
+  work_t *work = argument;
+  random_source_t random = {7};
+  for (int round = 0; round < 60; round++) {
+    fe_context_t *context = fe_context_create(work->arenas);
+    fe_heap_t *heap = new_heap(context);
+    for (int i = 0; i < 2000; i++) {
+      void *block = fe_heap_alloc(heap, random_size(&random, 3000));
+      require(block != NULL);
+      if (i % 3 != 0) fe_heap_free(heap, block);
+    }
+    require(fe_heap_alloc(heap, 100 * KIB) != NULL);
+    fe_heap_destroy(heap);
+    require(fe_context_destroy(context));
+  }
+  return NULL;
+}
+
+static void *use_shared_heap(void *argument) {
+  work_t *work = argument;
+  static void *blocks[1000];
+  random_source_t random = {8};
+  fe_heap_t *heap = new_heap(NULL);
+  atomic_store(&work->shared, heap);
+  while (!atomic_load(&work->is_over)) {
+    for (int i = 0; i < 1000; i++) blocks[i] = fe_heap_alloc(heap, random_size(&random, 40000));
+    for (int i = 0; i < 1000; i++) fe_heap_free(heap, blocks[i]);
+  }
+  fe_heap_collect(heap, false);
+  return NULL;
+}
+
+static void *churn_large_blocks_of_a_thread(void *argument) {
+  work_t *work = argument;
+  while (!atomic_load(&work->is_over)) fe_free(fe_malloc(100 * KIB));
+  return NULL;
+}
+
+static void ignore_text(void *user_data, const char *text, size_t length) {
+  (void)text;
+  *(size_t *)user_data += length;
+}
+
+static bool has_risen(const fe_heap_stats_t *before, const fe_heap_stats_t *after) {
+  return after->ended_heaps >= before->ended_heaps && after->extends >= before->extends &&
+         after->nursery_allocs >= before->nursery_allocs && after->refills >= before->refills &&
+         after->shards_taken >= before->shards_taken && after->large_allocs >= before->large_allocs;
+}
+
+static void others_may_read_figures_and_draw_maps_at_any_time(void **state) {
+  (void)state;
+  fe_arenas_t *arenas = fe_arenas_create(&fe_base_mmap, NULL, 0);
+  assert_non_null(arenas);
+  work_t work = {.arenas = arenas};
+  pthread_t makers[2], user, churner;
+  assert_int_equal(pthread_create(&user, NULL, use_shared_heap, &work), 0);
+  assert_int_equal(pthread_create(&churner, NULL, churn_large_blocks_of_a_thread, &work), 0);
+  for (int i = 0; i < 2; i++) {
+    assert_int_equal(pthread_create(&makers[i], NULL, make_and_end_heaps, &work), 0);
+  }
+  fe_heap_t *shared;
+  while ((shared = atomic_load(&work.shared)) == NULL) sched_yield();
+  fe_heap_stats_t before = sum_of(arenas);
+  fe_heap_stats_t now = before;
+  while (now.ended_heaps < 120) {
+    now = sum_of(arenas);
+    if (!has_risen(&before, &now)) fail_msg("a count of events went down");
+    before = now;
+    assert_true(peek(shared).used_bytes < 1000 * 48 * KIB);
+    size_t length = 0;
+    fe_heap_map_write(arenas, ignore_text, &length);
+    fe_heap_map_write(NULL, ignore_text, &length);
+    assert_true(fe_stats_write(NULL, FE_FORMAT_JSON, ignore_text, &length));
+    assert_true(length > 0);
+  }
+  for (int i = 0; i < 2; i++) pthread_join(makers[i], NULL);
+  atomic_store(&work.is_over, true);
+  pthread_join(user, NULL);
+  pthread_join(churner, NULL);
+  assert_int_equal(stats_of(shared).used_bytes, 0);
+  fe_heap_destroy(shared);
+  /* What was given back during a census has come back, too. */
+  assert_int_equal(arenas_stats_of(arenas).taken_bytes, 0);
+  assert_int_equal(sum_of(arenas).ended_heaps, 120);
+  assert_true(fe_arenas_destroy(arenas));
+}
+
+static void *read_on_and_on(void *argument) {
+  work_t *work = argument;
+  size_t length = 0;
+  while (!atomic_load(&work->is_over)) {
+    sum_of(NULL);
+    fe_heap_map_write(NULL, ignore_text, &length);
+  }
+  return NULL;
+}
+
+static void use_heaps_and_figures(void) {
+  fe_heap_t *heap = new_heap(NULL);
+  require(fe_heap_alloc(heap, 100) != NULL);
+  size_t count = sum_of(NULL).heap_count;
+  fe_heap_destroy(heap);
+  require(sum_of(NULL).heap_count == count - 1);
+}
+
+static void a_child_forked_while_somebody_reads_goes_on(void **state) {
+  (void)state;
+  work_t work = {.arenas = NULL};
+  pthread_t reader;
+  assert_int_equal(pthread_create(&reader, NULL, read_on_and_on, &work), 0);
+  for (int i = 0; i < 50; i++) {
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+      use_heaps_and_figures();
+      _exit(0);
+    }
+    int status = -1;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+  }
+  atomic_store(&work.is_over, true);
+  pthread_join(reader, NULL);
+}
+
+/* -- Bad inputs -- */
+
+static void ask_without_a_size(void *heap) {
+  fe_heap_stats_t stats = {.struct_size = 8, .used_bytes = 77};
+  errno = 0;
+  require(!fe_heap_stats(heap, &stats));
+  require(errno == EINVAL);
+  require(stats.used_bytes == 77);
+  fe_arenas_stats_t arenas = {.struct_size = 0};
+  errno = 0;
+  require(!fe_arenas_stats(NULL, &arenas));
+  require(errno == EINVAL);
+}
+
+static void a_struct_without_its_size_is_refused_with_a_message(void **state) {
+  (void)state;
+  fe_heap_t *heap = new_heap(NULL);
+  child_result_t result;
+  run_in_child(&result, ask_without_a_size, heap);
+  assert_int_equal(result.status, 0);
+  assert_non_null(strstr(result.errors, "fe_heap_stats: struct_size is 8"));
+  assert_non_null(strstr(result.errors, "fe_arenas_stats: struct_size is 0"));
+  fe_heap_destroy(heap);
+}
+
+/* As a program made for a later version has it. */
+static void a_larger_struct_is_filled_as_far_as_it_is_known(void **state) {
+  (void)state;
+  struct {
+    fe_arenas_stats_t known;
+    size_t later[4];
+  } stats = {.known = {.struct_size = sizeof stats}, .later = {5, 5, 5, 5}};
+  assert_true(fe_arenas_stats(NULL, &stats.known));
+  assert_int_equal(stats.known.struct_size, sizeof stats.known);
+  for (int i = 0; i < 4; i++) assert_int_equal(stats.later[i], 5);
+}
+
+static void write_unknown_format(void *argument) {
+  (void)argument;
+  size_t length = 0;
+  errno = 0;
+  require(!fe_stats_write(NULL, (fe_format_t)9, ignore_text, &length));
+  require(errno == EINVAL && length == 0);
+}
+
+static void an_unknown_format_is_refused_with_a_message(void **state) {
+  (void)state;
+  child_result_t result;
+  run_in_child(&result, write_unknown_format, NULL);
+  assert_int_equal(result.status, 0);
+  assert_non_null(strstr(result.errors, "FE_FORMAT_JSON and FE_FORMAT_PROMETHEUS"));
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      test_that(an_empty_heap_has_its_nursery_only),
+      test_that(a_small_heap_counts_its_nursery),
+      test_that(each_size_counts_its_shards_and_blocks_exactly),
+      test_that(full_shards_are_counted_until_one_of_their_blocks_is_freed),
+      test_that(what_was_asked_for_is_exact_for_large_blocks),
+      test_that(what_was_asked_for_is_inferred_for_small_blocks),
+      test_that(blocks_freed_by_others_are_counted_when_they_are_taken_in),
+      test_that(what_others_see_lags_behind_by_less_than_a_page_for_each_size),
+      test_that(limits_and_failures_are_counted),
+      test_that(a_context_is_the_sum_of_its_heaps),
+      test_that(all_heaps_are_in_the_sum_and_leave_their_events),
+      test_that(arenas_count_units),
+      test_that(arenas_count_what_their_base_does),
+      test_that(others_may_read_figures_and_draw_maps_at_any_time),
+      test_that(a_child_forked_while_somebody_reads_goes_on),
+      test_that(a_struct_without_its_size_is_refused_with_a_message),
+      test_that(a_larger_struct_is_filled_as_far_as_it_is_known),
+      test_that(an_unknown_format_is_refused_with_a_message),
+  };
+  return cmocka_run_group_tests_name("stats", tests, NULL, NULL);
+}
