@@ -112,7 +112,7 @@ python_repository = repository_rule(
 
 _PIP_HELP = """{python} has no {missing}, and pip could not install them: {reason}
 Install them for this interpreter (Debian's /usr/bin/python3: apt-get install python3-pytest
-python3-hypothesis), or choose another one by the environment variable PYTHON."""
+python3-hypothesis python3-prometheus-client), or choose another one by the environment variable PYTHON."""
 
 def _python_test_repository_impl(repository_ctx):
     config = _ask_interpreter(repository_ctx)
@@ -151,5 +151,5 @@ filegroup(
 python_test_repository = repository_rule(
     implementation = _python_test_repository_impl,
     environ = ["PYTHON", "PATH", "PYENV_VERSION"],
-    doc = "Sees to it that the interpreter's tests find pytest and hypothesis.",
+    doc = "Sees to it that the interpreter's tests find what they import.",
 )
