@@ -95,7 +95,7 @@ static void add_nursery(fe_heap_stats_t *sum, const fe_heap_t *heap) {
                               fe_figure_get(&figures->event[FE_HEAP_NURSERY_FREE]);
   uint64_t taken = fe_figure_get(&figures->nursery_taken);
   uint64_t requested = fe_figure_get(&figures->nursery_requested);
-  if (taken > 0) sum->requested_bytes += share_of(used_bytes, requested * FE_SHARE_ONE / taken);
+  if (taken > 0) sum->requested_bytes += (size_t)(used_bytes * requested / taken);
   sum->committed_bytes += FE_UNIT_SIZE;
 }
 
