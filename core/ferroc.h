@@ -399,13 +399,18 @@ typedef struct fe_heap_stats {
   size_t committed_bytes; /* units of 64 KiB that the heap has, and its large blocks */
   size_t nursery_used_bytes;
   size_t nursery_block_count;
+  size_t mixed_used_bytes; /* of sizes of which there are few, side by side in mixed shards */
+  size_t mixed_block_count;
   size_t large_used_bytes; /* blocks above 30 KiB, also of those aligned so widely */
   size_t large_block_count;
-  size_t shard_count;
+  size_t mixed_shard_count;
+  size_t shard_count; /* of blocks of one size */
   size_t full_shard_count;
   /* Events since the heap was made. In a sum over arenas: also those of heaps that ended. */
   size_t nursery_allocs; /* blocks taken from, and given back to, the first unit of a small heap */
   size_t nursery_frees;
+  size_t mixed_allocs;
+  size_t mixed_frees;
   size_t graduations; /* a size that had no shard of its own got one */
   size_t shards_taken;
   size_t shards_given_back;
@@ -414,10 +419,10 @@ typedef struct fe_heap_stats {
   size_t large_allocs;
   size_t large_frees;
   size_t large_resizes_in_place;
-  size_t large_resizes_refused; /* the block has to move */
-  size_t drains;                /* blocks freed by other threads: looked for and found */
-  size_t remote_batches;        /* the lists of them that were taken in, one for each shard */
-  size_t remote_blocks;         /* the blocks in these */
+  size_t large_resizes_not_in_place;
+  size_t drains;         /* blocks freed by other threads: looked for and found */
+  size_t remote_batches; /* the lists of them that were taken in, one for each shard */
+  size_t remote_blocks;  /* the blocks in these */
   size_t limit_refusals;
   size_t tight_phases; /* free blocks were held back since the limit was near; see core/README.md */
   size_t failed_allocs;
@@ -490,18 +495,19 @@ FE_API bool fe_heap_stats_write(fe_heap_t *const *heaps, size_t heap_count, fe_f
 /* -- Pictures -------------------------------------------------------------------------------- */
 
 typedef enum fe_shard_type {
-  FE_SHARD_OF_BLOCKS,  /* blocks of one size */
-  FE_SHARD_OF_LARGE,   /* one block */
-  FE_SHARD_OF_NURSERY, /* the heap itself, and blocks of all small sizes */
+  FE_SHARD_OF_ONE_SIZE, /* blocks of one size */
+  FE_SHARD_OF_LARGE,    /* one block */
+  FE_SHARD_OF_NURSERY,  /* the heap itself, and blocks of all small sizes */
+  FE_SHARD_OF_MIXED,    /* blocks of several larger sizes */
 } fe_shard_type_t;
 
 typedef struct fe_shard_view {
   fe_shard_type_t type;
-  const void *start; /* of its units */
-  size_t bytes;      /* of its units */
-  size_t block_size; /* 0: a nursery */
-  size_t room_count; /* blocks that it has room for; of a nursery: those it has now */
-  size_t carved_count;
+  const void *start;   /* of its units */
+  size_t bytes;        /* of its units */
+  size_t block_size;   /* 0: blocks of several sizes */
+  size_t room_count;   /* blocks of one size that it has room for; of several: those it has now */
+  size_t carved_count; /* blocks that were ever in use; of several sizes: those it has now */
   size_t live_count;
   size_t live_bytes;
 } fe_shard_view_t;

@@ -9,6 +9,7 @@
  *   ["other",units]                      in use, but not by a shard that can be looked at
  *   ["large",units,"heap"]               (a part of) a large block
  *   ["blocks","heap",block_size,live,carved,room]
+ *   ["mixed","heap",used]
  *   ["nursery","heap","name",is_thread,nursery_used,used,peak,limit]
  */
 #include <string.h>
@@ -18,10 +19,20 @@
 #include "core/stats/heap_map_page.h"
 #include "core/stats/stats.h"
 
-typedef enum cell_kind { CLEAN, DIRTY, NOTES, NONE, OTHER, LARGE, BLOCKS, NURSERY } cell_kind_t;
+typedef enum cell_kind {
+  CLEAN,
+  DIRTY,
+  NOTES,
+  NONE,
+  OTHER,
+  LARGE,
+  BLOCKS,
+  MIXED,
+  NURSERY
+} cell_kind_t;
 
-static const char *const kind_names[] = {"clean", "dirty", "notes",  "none",
-                                         "other", "large", "blocks", "nursery"};
+static const char *const kind_names[] = {"clean", "dirty",  "notes", "none",   "other",
+                                         "large", "blocks", "mixed", "nursery"};
 
 /* A unit, or several that are alike. */
 typedef struct cell {
@@ -33,6 +44,7 @@ typedef struct cell {
       size_t block_size;
       uint32_t live, carved, room;
     } blocks;
+    size_t mixed_used;
     struct {
       bool is_thread_heap;
       size_t nursery_used, used, peak, limit;
@@ -59,12 +71,18 @@ static void look_at_nursery(cell_t *cell, const fe_heap_t *heap) {
   cell->nursery.used = fe_heap_published_bytes(heap);
   cell->nursery.peak = fe_figure_get(&heap->figures.peak_bytes);
   cell->nursery.limit = fe_heap_limit(heap);
-  memcpy(cell->nursery.name, heap->name, sizeof heap->name);
+  if (heap->has_annex) memcpy(cell->nursery.name, fe_heap_annex(heap)->name, FE_NAME_MAX);
+}
+
+static void look_at_mixed(cell_t *cell, const fe_shard_t *shard) {
+  cell->kind = MIXED;
+  cell->mixed_used = fe_small_figure_get(&shard->published);
 }
 
 static cell_t cell_of_shard(const fe_shard_t *shard) {
   cell_t cell = {.kind = LARGE, .unit_count = 1, .heap = fe_heap_of(shard)};
   if (shard->kind == FE_SHARD_BLOCKS) look_at_blocks(&cell, shard);
+  if (shard->kind == FE_SHARD_MIXED) look_at_mixed(&cell, shard);
   if (shard->kind == FE_SHARD_NURSERY) look_at_nursery(&cell, cell.heap);
   return cell;
 }
@@ -149,6 +167,7 @@ static void put_cell(fe_text_t *text, const cell_t *cell) {
   if (cell->kind < BLOCKS) put_number(text, cell->unit_count);
   if (cell->heap != NULL) put_heap(text, cell->heap);
   if (cell->kind == BLOCKS) put_blocks(text, cell);
+  if (cell->kind == MIXED) put_number(text, cell->mixed_used);
   if (cell->kind == NURSERY) put_nursery(text, cell);
   fe_text_put(text, "]");
 }

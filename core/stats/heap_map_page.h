@@ -1,6 +1,6 @@
-/* The page that a heap map is, around its data: what comes before and what comes after the JSON. It holds
- * all it needs, and loads nothing. The strings are HTML, CSS and JavaScript as they stand, a line each, with
- * single quotes so that C needs no escapes. */
+/* The page that a heap map is, around its data: what comes before and what comes after the JSON. It
+ * holds all it needs, and loads nothing. The strings are HTML, CSS and JavaScript as they stand, a
+ * line each, with single quotes so that C needs no escapes. */
 #ifndef FERROC_CORE_STATS_HEAP_MAP_PAGE_H
 #define FERROC_CORE_STATS_HEAP_MAP_PAGE_H
 
@@ -15,11 +15,11 @@ static const char fe_page_before_data[] =
     "<title>Ferroc heap map</title>\n"
     "<style>\n"
     ":root { color-scheme: light dark; --page: #fbfbfa; --ink: #1c2024; --soft: #5f6870; --line: #d9dde1;\n"
-    "  --card: #fff; --track: #e9ecef; --notes: #8a939b; --large: #b25d92; --nursery: #d98a00;\n"
+    "  --card: #fff; --track: #e9ecef; --notes: #8a939b; --large: #b25d92; --nursery: #d98a00; --mixed: #2c8fd1;\n"
     "  --more: #0072b2; --less: #d55e00; }\n"
     "@media (prefers-color-scheme: dark) { :root { --page: #14171a; --ink: #e6e9ec; --soft: #9aa4ad;\n"
     "  --line: #333a41; --card: #1c2126; --track: #2a3037; --notes: #626c75; --large: #cc79a7;\n"
-    "  --nursery: #e69f00; --more: #56b4e9; --less: #e8743b; } }\n"
+    "  --nursery: #e69f00; --mixed: #6cb7ee; --more: #56b4e9; --less: #e8743b; } }\n"
     "* { box-sizing: border-box; }\n"
     "body { margin: 0 auto; padding: 24px; max-width: 1280px; background: var(--page); color: var(--ink);\n"
     "  font: 14px/1.45 system-ui, sans-serif; }\n"
@@ -120,7 +120,7 @@ static const char fe_page_after_data[] =
     "function read(data) {\n"
     "  const unit = data.unit_bytes, heaps = new Map(), sizes = new Map(), slabs = [];\n"
     "  const sums = {live: 0, nursery: 0, large: 0, free_blocks: 0, untouched: 0, nursery_rest: 0,\n"
-    "    dirty: 0, clean: 0, notes: 0, other: 0};\n"
+    "    mixed: 0, mixed_rest: 0, dirty: 0, clean: 0, notes: 0, other: 0};\n"
     "  const heap_at = address => {\n"
     "    if (!heaps.has(address)) heaps.set(address, {address, name: '', used: 0, shards: 0, units: 0});\n"
     "    return heaps.get(address);\n"
@@ -147,6 +147,11 @@ static const char fe_page_after_data[] =
     "        Object.assign(heap_at(heap), {name, is_thread, nursery_used, used, peak, limit});\n"
     "        sums.nursery += nursery_used;\n"
     "        sums.nursery_rest += unit - nursery_used;\n"
+    "      } else if (kind === 'mixed') {\n"
+    "        Object.assign(cell, {heap: rest[0], live_bytes: rest[1]});\n"
+    "        heap_at(cell.heap).shards++;\n"
+    "        sums.mixed += rest[1];\n"
+    "        sums.mixed_rest += unit - rest[1];\n"
     "      } else {\n"
     "        cell.count = rest[0];\n"
     "        if (kind === 'large') {\n"
@@ -201,9 +206,10 @@ static const char fe_page_after_data[] =
     "function show_bar() {\n"
     "  const s = now.sums, parts = [\n"
     "    ['live blocks in shards', s.live, size_colour(512)], ['live blocks in nurseries', s.nursery, style('--nursery')],\n"
+    "    ['live blocks in mixed shards', s.mixed, style('--mixed')],\n"
     "    ['large blocks', s.large, style('--large')], ['free blocks in shards', s.free_blocks, style('--less')],\n"
     "    ['parts of shards never used', s.untouched, style('--soft')],\n"
-    "    ['free parts of nurseries', s.nursery_rest, style('--notes')],\n"
+    "    ['free parts of nurseries and mixed shards', s.nursery_rest + s.mixed_rest, style('--notes')],\n"
     "    ['free units, not given back yet', s.dirty, style('--line')],\n"
     "    ['notes of ferroc’s', s.notes + s.other, style('--ink')]];\n"
     "  const whole = parts.reduce((sum, part) => sum + part[1], 0);\n"
@@ -261,8 +267,8 @@ static const char fe_page_after_data[] =
     "function draw_now(context, cell, x, y, w, h) {\n"
     "  const dim = chosen && String(cell[chosen.key]) !== chosen.value;\n"
     "  context.globalAlpha = dim ? 0.12 : 1;\n"
-    "  if (cell.kind === 'blocks' || cell.kind === 'nursery') {\n"
-    "    const colour = cell.kind === 'blocks' ? size_colour(cell.block_size) : style('--nursery');\n"
+    "  if (cell.kind === 'blocks' || cell.kind === 'mixed' || cell.kind === 'nursery') {\n"
+    "    const colour = cell.kind === 'blocks' ? size_colour(cell.block_size) : style('--' + cell.kind);\n"
     "    const fill = Math.min(1, cell.live_bytes / now.unit);\n"
     "    context.fillStyle = style('--track');\n"
     "    context.fillRect(x, y, w, h);\n"
@@ -364,6 +370,7 @@ static const char fe_page_after_data[] =
     "    case 'blocks': return `${cell.live} of ${cell.room} blocks of ${cell.block_size} bytes are live: ` +\n"
     "      `${percent(cell.live, cell.room)}\\n${cell.carved} were ever in use${whose}`;\n"
     "    case 'nursery': return `Nursery: ${bytes(cell.live_bytes)} in live blocks of all small sizes${whose}`;\n"
+    "    case 'mixed': return `Mixed shard: ${bytes(cell.live_bytes)} in live blocks of several sizes${whose}`;\n"
     "    case 'large': return `Large block: ${cell.count} units here, ${bytes(cell.live_bytes)}${whose}`;\n"
     "    case 'dirty': return 'Free, not given back to the system yet';\n"
     "    case 'clean': return 'Free, without memory behind it';\n"
@@ -392,7 +399,7 @@ static const char fe_page_after_data[] =
     "    key(style('--more'), 'unit came into use', 'solid') + key(style('--less'), 'unit fell free', 'solid') :\n"
     "    `<span>blocks of 8 B<span class='ramp' style='background:linear-gradient(90deg,${RAMP.map(c =>\n"
     "      `rgb(${c})`).join(',')})'></span>30 KiB, filled as far as they are live</span>` +\n"
-    "    key(style('--nursery'), 'nursery of a heap') + key(style('--large'), 'large block') +\n"
+    "    key(style('--nursery'), 'nursery of a heap') + key(style('--mixed'), 'mixed shard') + key(style('--large'), 'large block') +\n"
     "    key(style('--notes'), 'free, not given back yet', 'dashed') +\n"
     "    key(style('--track'), 'free, without memory') + key(style('--notes'), 'ferroc’s notes');\n"
     "}\n"

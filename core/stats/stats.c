@@ -20,7 +20,7 @@ static const uint16_t event_offset[FE_ENDED_HEAPS + 1] = {
     [FE_HEAP_LARGE_ALLOC] = offsetof(fe_heap_stats_t, large_allocs),
     [FE_HEAP_LARGE_FREE] = offsetof(fe_heap_stats_t, large_frees),
     [FE_HEAP_LARGE_IN_PLACE] = offsetof(fe_heap_stats_t, large_resizes_in_place),
-    [FE_HEAP_LARGE_NOT_IN_PLACE] = offsetof(fe_heap_stats_t, large_resizes_refused),
+    [FE_HEAP_LARGE_NOT_IN_PLACE] = offsetof(fe_heap_stats_t, large_resizes_not_in_place),
     [FE_HEAP_DRAIN] = offsetof(fe_heap_stats_t, drains),
     [FE_HEAP_REMOTE_BATCH] = offsetof(fe_heap_stats_t, remote_batches),
     [FE_HEAP_REMOTE_BLOCK] = offsetof(fe_heap_stats_t, remote_blocks),
@@ -32,6 +32,8 @@ static const uint16_t event_offset[FE_ENDED_HEAPS + 1] = {
     [SHARD_EVENT(FE_SHARD_GIVEN)] = offsetof(fe_heap_stats_t, shards_given_back),
     [SHARD_EVENT(FE_SHARD_REFILL)] = offsetof(fe_heap_stats_t, refills),
     [SHARD_EVENT(FE_SHARD_EXTEND)] = offsetof(fe_heap_stats_t, extends),
+    [SHARD_EVENT(FE_SHARD_MIXED_ALLOC)] = offsetof(fe_heap_stats_t, mixed_allocs),
+    [SHARD_EVENT(FE_SHARD_MIXED_FREE)] = offsetof(fe_heap_stats_t, mixed_frees),
     [FE_ENDED_HEAPS] = offsetof(fe_heap_stats_t, ended_heaps),
 };
 
@@ -70,7 +72,28 @@ static void add_class(fe_heap_stats_t *sum, const fe_class_figures_t *figures, u
 /* Where all classes are counted as one. */
 static void add_all_classes(fe_heap_stats_t *sum, const fe_heap_t *heap) {
   size_t bytes = fe_figure_get(&heap->figures.shard_bytes);
+  size_t mixed_bytes = fe_figure_get(&fe_heap_shard_figures(heap)->mixed_bytes);
+  bytes -= mixed_bytes < bytes ? mixed_bytes : bytes;
   sum->requested_bytes += requested_in_class(fe_heap_class_figures(heap, 0), bytes);
+}
+
+/* `used_bytes` in blocks, of which so much was asked for as of all that were ever `taken`. */
+static size_t requested_of(size_t used_bytes, const _Atomic(size_t) *requested,
+                           const _Atomic(size_t) *taken) {
+  size_t whole = fe_figure_get(taken);
+  return whole == 0 ? 0 : (size_t)((uint64_t)used_bytes * fe_figure_get(requested) / whole);
+}
+
+static void add_mixed(fe_heap_stats_t *sum, const fe_shard_figures_t *figures) {
+  size_t used_bytes = fe_figure_get(&figures->mixed_bytes);
+  size_t shard_count = fe_small_figure_get(&figures->mixed_count);
+  sum->mixed_used_bytes += used_bytes;
+  sum->mixed_block_count += fe_figure_get(&figures->event[FE_SHARD_MIXED_ALLOC]) -
+                            fe_figure_get(&figures->event[FE_SHARD_MIXED_FREE]);
+  sum->mixed_shard_count += shard_count;
+  sum->committed_bytes += shard_count * FE_UNIT_SIZE;
+  sum->requested_bytes +=
+      requested_of(used_bytes, &figures->mixed_requested, &figures->mixed_taken);
 }
 
 static void add_shards(fe_heap_stats_t *sum, const fe_heap_t *heap) {
@@ -85,6 +108,7 @@ static void add_shards(fe_heap_stats_t *sum, const fe_heap_t *heap) {
     if (FE_FIGURED_CLASSES > 1) add_class(sum, figures, i);
   }
   if (FE_FIGURED_CLASSES == 1) add_all_classes(sum, heap);
+  add_mixed(sum, fe_heap_shard_figures(heap));
 }
 
 static void add_nursery(fe_heap_stats_t *sum, const fe_heap_t *heap) {
@@ -93,9 +117,8 @@ static void add_nursery(fe_heap_stats_t *sum, const fe_heap_t *heap) {
   sum->nursery_used_bytes += used_bytes;
   sum->nursery_block_count += fe_figure_get(&figures->event[FE_HEAP_NURSERY_ALLOC]) -
                               fe_figure_get(&figures->event[FE_HEAP_NURSERY_FREE]);
-  uint64_t taken = fe_figure_get(&figures->nursery_taken);
-  uint64_t requested = fe_figure_get(&figures->nursery_requested);
-  if (taken > 0) sum->requested_bytes += (size_t)(used_bytes * requested / taken);
+  sum->requested_bytes +=
+      requested_of(used_bytes, &figures->nursery_requested, &figures->nursery_taken);
   sum->committed_bytes += FE_UNIT_SIZE;
 }
 

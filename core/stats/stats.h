@@ -13,7 +13,7 @@ static inline fe_arenas_t *fe_arenas_or_default(fe_arenas_t *arenas) {
 /* During a census: the next shard of a slab whose bit is in `heads`, which is cleared. */
 static inline const fe_shard_t *fe_census_next(const fe_arena_t *arena, unsigned slab,
                                                fe_units_t *heads) {
-  unsigned unit = (unsigned)__builtin_ctzll(*heads);
+  unsigned unit = (unsigned)fe_lowest_bit(*heads);
   *heads &= *heads - 1;
   return (const fe_shard_t *)fe_unit_address(arena, slab, unit);
 }

@@ -65,7 +65,7 @@ static bool visit_live_blocks(const visit_t *visit, const fe_shard_t *shard,
 
 static bool visit_shard_of_blocks(const visit_t *visit, const fe_shard_t *shard) {
   size_t live_count = fe_heap_live_count(visit->heap, shard);
-  fe_shard_view_t view = {.type = FE_SHARD_OF_BLOCKS,
+  fe_shard_view_t view = {.type = FE_SHARD_OF_ONE_SIZE,
                           .start = shard,
                           .bytes = FE_UNIT_SIZE,
                           .block_size = shard->block_size,
@@ -106,13 +106,14 @@ static bool visit_nursery(const visit_t *visit) {
   const fe_nursery_t *nursery = &visit->heap->nursery;
   block_set_t free;
   memset(&free, 0, sizeof free);
+  char *unit = fe_heap_unit(visit->heap);
   for (unsigned i = 0; i < FE_NURSERY_CLASSES; i++) {
-    const fe_block_t *block = nursery->free[i];
+    if (nursery->free[i] == 0) continue;
+    const fe_block_t *block = (fe_block_t *)(unit + nursery->free[i] * (size_t)8);
     for (; block != NULL; block = block->next) add_to_set(&free, granule_of(block));
   }
   size_t first = granule_of((const char *)fe_align_up((uintptr_t)(visit->heap + 1), 16));
   size_t end = granule_of(nursery->bump);
-  char *unit = (char *)((uintptr_t)visit->heap & ~(uintptr_t)(FE_UNIT_SIZE - 1));
   fe_shard_view_t view = {.type = FE_SHARD_OF_NURSERY,
                           .start = unit,
                           .bytes = FE_UNIT_SIZE,
@@ -128,6 +129,24 @@ static bool visit_nursery(const visit_t *visit) {
     if (!starts_at(nursery, i) || is_in_set(&free, i)) continue;
     size_t size = fe_nursery_block_size(visit->heap, unit + i * 8);
     if (!visit_block(visit, &view, unit + i * 8, size)) return false;
+  }
+  return true;
+}
+
+/* -- Mixed shards -- */
+
+static bool visit_mixed(const visit_t *visit, const fe_shard_t *shard) {
+  fe_shard_view_t view = {.type = FE_SHARD_OF_MIXED, .start = shard, .bytes = FE_UNIT_SIZE};
+  const void *block;
+  size_t size;
+  for (size_t place = 0; fe_mixed_next(shard, &place, &size) != NULL; view.live_bytes += size) {
+    view.live_count++;
+  }
+  view.room_count = view.live_count;
+  view.carved_count = view.live_count;
+  if (!visit_shard(visit, &view)) return false;
+  for (size_t place = 0; (block = fe_mixed_next(shard, &place, &size)) != NULL;) {
+    if (!visit_block(visit, &view, block, size)) return false;
   }
   return true;
 }
@@ -195,7 +214,8 @@ static bool visit_unlisted_large(const visit_t *visit) {
 bool fe_heap_visit(fe_heap_t *heap, const fe_visitor_t *visitor, void *user_data) {
   visit_t visit = {.heap = heap, .visitor = visitor, .user_data = user_data};
   fe_heap_refresh_figures(heap);
-  if (!visit_nursery(&visit) || !visit_shards_of_blocks(&visit)) return false;
+  if (!visit_nursery(&visit) || !visit_list(&visit, heap->mixed.first, visit_mixed)) return false;
+  if (!visit_shards_of_blocks(&visit)) return false;
   if (heap->is_permanent) return visit_unlisted_large(&visit);
   return visit_list(&visit, heap->large, visit_listed_large);
 }

@@ -31,7 +31,8 @@ def test_json_holds_the_memory_and_the_sum_of_all_heaps():
     assert heaps["requested_is_estimate"] is True
     assert heaps["large_block_count"] == len(used)
     in_shards = sum(size["block_size"] * size["live_count"] for size in heaps["classes"])
-    assert in_shards + heaps["nursery_used_bytes"] + heaps["large_used_bytes"] == heaps["used_bytes"]
+    elsewhere = heaps["nursery_used_bytes"] + heaps["mixed_used_bytes"] + heaps["large_used_bytes"]
+    assert in_shards + elsewhere == heaps["used_bytes"]
     assert heaps["used_bytes"] < heaps["committed_bytes"] <= arenas["committed_bytes"] <= arenas["reserved_bytes"]
     assert arenas["taken_bytes"] <= arenas["committed_bytes"] <= arenas["peak_committed_bytes"]
 
@@ -136,12 +137,14 @@ def test_the_maps_data_add_up(page):
     nurseries, live = {}, 0
     for slab in data["slabs"]:
         int(slab["start"], 16)
-        counts = [1 if cell[0] in ("blocks", "nursery") else cell[1] for cell in slab["cells"]]
+        counts = [1 if cell[0] in ("blocks", "mixed", "nursery") else cell[1] for cell in slab["cells"]]
         assert sum(counts) == per_slab
         for kind, *rest in slab["cells"]:
             if kind == "nursery":
                 nurseries[rest[0]] = rest
                 live += rest[3]
+            elif kind == "mixed":
+                live += rest[1]
             elif kind == "blocks":
                 _, block_size, live_count, carved, room = rest
                 assert live_count <= carved <= room

@@ -87,7 +87,7 @@ static bool look_for(const fe_shard_view_t *shard, void *user_data) {
   search_t *search = user_data;
   char expected[200];
   switch (shard->type) {
-    case FE_SHARD_OF_BLOCKS:
+    case FE_SHARD_OF_ONE_SIZE:
       snprintf(expected, sizeof expected, "[\"blocks\",\"%p\",%zu,%zu,%zu,%zu]",
                (void *)search->heap, shard->block_size, shard->live_count, shard->carved_count,
                shard->room_count);
@@ -95,6 +95,10 @@ static bool look_for(const fe_shard_view_t *shard, void *user_data) {
     case FE_SHARD_OF_LARGE:
       snprintf(expected, sizeof expected, "[\"large\",%zu,\"%p\"]",
                shard->bytes / search->unit_bytes, (void *)search->heap);
+      break;
+    case FE_SHARD_OF_MIXED:
+      snprintf(expected, sizeof expected, "[\"mixed\",\"%p\",%zu]", (void *)search->heap,
+               shard->live_bytes);
       break;
     case FE_SHARD_OF_NURSERY:
       snprintf(expected, sizeof expected, "[\"nursery\",\"%p\",\"%s\",%s,%zu,%zu,",

@@ -17,7 +17,7 @@ static bool see_shard(const fe_shard_view_t *shard, void *user_data) {
   require(found->blocks_of_shard == 0);
   require(shard->live_count <= shard->carved_count && shard->carved_count <= shard->room_count);
   require(shard->live_bytes <= shard->bytes);
-  if (shard->type == FE_SHARD_OF_BLOCKS) {
+  if (shard->type == FE_SHARD_OF_ONE_SIZE) {
     require(shard->live_bytes == shard->live_count * shard->block_size);
     require(shard->room_count * shard->block_size < shard->bytes);
   }
