@@ -21,23 +21,23 @@ static inline void fe_small_figure_add(_Atomic(uint32_t) *figure, uint32_t by) {
   atomic_store_explicit(figure, fe_small_figure_get(figure) + by, memory_order_relaxed);
 }
 
+/* Something happens to the heap that its more figures tell of. Holder. */
+static inline fe_more_figures_t *fe_count_more(fe_heap_t *heap) {
+  fe_more_figures_t *figures = fe_heap_more_figures(heap);
+  if (FE_LIKELY(atomic_load_explicit(&heap->has_more_figures, memory_order_relaxed))) {
+    return figures;
+  }
+  memset(figures, 0, sizeof *figures);
+  atomic_store_explicit(&heap->has_more_figures, true, memory_order_release);
+  return figures;
+}
+
 static inline void fe_count(fe_heap_t *heap, fe_heap_event_t event, size_t by) {
-  fe_figure_add(&heap->figures.event[event], by);
+  fe_figure_add(&fe_count_more(heap)->event[event], by);
 }
 
-/* At the end of the heap's first unit. */
-static inline fe_shard_figures_t *fe_heap_shard_figures(const fe_heap_t *heap) {
-  char *end = fe_heap_unit(heap) + FE_UNIT_SIZE;
-  return (fe_shard_figures_t *)(end - sizeof(fe_shard_figures_t));
-}
-
-/* The holder's; others go by it only after they saw has_shard_figures, acquire. */
 static inline fe_class_figures_t *fe_heap_class_figures(const fe_heap_t *heap, unsigned index) {
-  return &fe_heap_shard_figures(heap)->of_class[FE_FIGURED_CLASSES > 1 ? index : 0];
-}
-
-static inline void fe_count_shard_event(fe_heap_t *heap, fe_shard_event_t event) {
-  fe_figure_add(&fe_heap_shard_figures(heap)->event[event], 1);
+  return &fe_heap_more_figures(heap)->of_class[FE_FIGURED_CLASSES > 1 ? index : 0];
 }
 
 static inline size_t fe_heap_published_bytes(const fe_heap_t *heap) {
@@ -78,32 +78,20 @@ static inline void fe_count_publish(fe_heap_t *heap, fe_shard_t *shard) {
   fe_publish_counts(heap, shard, (uint32_t)fe_heap_live_count(heap, shard), shard->capacity);
 }
 
-/* The heap's first shard besides its nursery: its figures begin. */
-static FE_COLD __attribute__((unused)) void fe_count_first_shard(fe_heap_t *heap) {
-  memset(fe_heap_shard_figures(heap), 0, sizeof(fe_shard_figures_t));
-  atomic_store_explicit(&heap->figures.has_shard_figures, true, memory_order_release);
-}
-
-static inline void fe_count_begin_shards(fe_heap_t *heap) {
-  if (atomic_load_explicit(&heap->figures.has_shard_figures, memory_order_relaxed)) return;
-  fe_count_first_shard(heap);
-}
-
 static inline void fe_count_shard_taken(fe_heap_t *heap, const fe_shard_t *shard) {
-  fe_count_begin_shards(heap);
+  fe_count(heap, FE_HEAP_SHARD_TAKEN, 1);
   fe_class_figures_t *figures = fe_heap_class_figures(heap, shard->class_index);
   if (fe_small_figure_get(&figures->shard_count) == 0) {
-    fe_count_shard_event(heap, FE_SHARD_GRADUATION);
+    fe_count(heap, FE_HEAP_GRADUATION, 1);
   }
   fe_small_figure_add(&figures->shard_count, 1);
-  fe_count_shard_event(heap, FE_SHARD_TAKEN);
 }
 
 /* It is empty. */
 static inline void fe_count_shard_given(fe_heap_t *heap, fe_shard_t *shard) {
   fe_publish_counts(heap, shard, 0, 0);
   fe_small_figure_add(&fe_heap_class_figures(heap, shard->class_index)->shard_count, (uint32_t)-1);
-  fe_count_shard_event(heap, FE_SHARD_GIVEN);
+  fe_count(heap, FE_HEAP_SHARD_GIVEN, 1);
 }
 
 static inline void fe_count_shelve(fe_heap_t *heap, fe_shard_t *shard) {
@@ -118,7 +106,7 @@ static inline void fe_count_unshelve(fe_heap_t *heap, fe_shard_t *shard) {
 
 static inline void fe_count_extend(fe_heap_t *heap, fe_shard_t *shard) {
   fe_count_publish(heap, shard);
-  fe_count_shard_event(heap, FE_SHARD_EXTEND);
+  fe_count(heap, FE_HEAP_EXTEND, 1);
 }
 
 /* A request found no free block at hand in the shard of its class: a sample of what is asked for.
@@ -126,7 +114,7 @@ static inline void fe_count_extend(fe_heap_t *heap, fe_shard_t *shard) {
 static inline void fe_count_refill(fe_heap_t *heap, unsigned class_index, size_t size) {
   const fe_shard_t *shard = heap->current[class_index];
   if (shard == &fe_shard_empty || shard->free != NULL) return;
-  fe_count_shard_event(heap, FE_SHARD_REFILL);
+  fe_count(heap, FE_HEAP_REFILL, 1);
   _Atomic(uint32_t) *share = &fe_heap_class_figures(heap, class_index)->requested_share;
   uint32_t before = fe_small_figure_get(share);
   uint32_t now = (uint32_t)(size * FE_SHARE_ONE / shard->block_size);
@@ -144,41 +132,40 @@ static inline void fe_count_taken_in(fe_heap_t *heap, fe_shard_t *shard, size_t 
 /* -- Mixed shards: the number of bytes in blocks is published as it changes -- */
 
 static inline void fe_count_mixed_taken(fe_heap_t *heap) {
-  fe_count_begin_shards(heap);
-  fe_small_figure_add(&fe_heap_shard_figures(heap)->mixed_count, 1);
-  fe_count_shard_event(heap, FE_SHARD_TAKEN);
+  fe_small_figure_add(&fe_count_more(heap)->mixed_count, 1);
+  fe_count(heap, FE_HEAP_SHARD_TAKEN, 1);
 }
 
 static inline void fe_count_mixed_given(fe_heap_t *heap) {
-  fe_small_figure_add(&fe_heap_shard_figures(heap)->mixed_count, (uint32_t)-1);
-  fe_count_shard_event(heap, FE_SHARD_GIVEN);
+  fe_small_figure_add(&fe_heap_more_figures(heap)->mixed_count, (uint32_t)-1);
+  fe_count(heap, FE_HEAP_SHARD_GIVEN, 1);
 }
 
 /* `by` wraps around for less. */
 static inline void fe_publish_mixed(fe_heap_t *heap, fe_shard_t *shard, size_t by) {
   fe_small_figure_add(&shard->published, (uint32_t)by);
-  fe_figure_add(&fe_heap_shard_figures(heap)->mixed_bytes, by);
+  fe_figure_add(&fe_heap_more_figures(heap)->mixed_bytes, by);
   fe_figure_add(&heap->figures.shard_bytes, by);
 }
 
 static inline void fe_count_mixed_alloc(fe_heap_t *heap, fe_shard_t *shard, size_t size,
                                         size_t requested) {
   fe_publish_mixed(heap, shard, size);
-  fe_figure_add(&fe_heap_shard_figures(heap)->mixed_taken, size);
-  fe_figure_add(&fe_heap_shard_figures(heap)->mixed_requested, requested);
-  fe_count_shard_event(heap, FE_SHARD_MIXED_ALLOC);
+  fe_figure_add(&fe_heap_more_figures(heap)->mixed_taken, size);
+  fe_figure_add(&fe_heap_more_figures(heap)->mixed_requested, requested);
+  fe_count(heap, FE_HEAP_MIXED_ALLOC, 1);
   fe_count_peak(heap);
 }
 
 static inline void fe_count_mixed_free(fe_heap_t *heap, fe_shard_t *shard, size_t size) {
   fe_publish_mixed(heap, shard, -size);
-  fe_count_shard_event(heap, FE_SHARD_MIXED_FREE);
+  fe_count(heap, FE_HEAP_MIXED_FREE, 1);
 }
 
 /* -- The nursery -- */
 
 static inline void fe_count_nursery_alloc(fe_heap_t *heap, size_t size, size_t requested) {
-  fe_count(heap, FE_HEAP_NURSERY_ALLOC, 1);
+  fe_figure_add(&heap->figures.nursery_allocs, 1);
   fe_figure_add(&heap->nursery.used_bytes, size);
   fe_figure_add(&heap->figures.nursery_taken, size);
   fe_figure_add(&heap->figures.nursery_requested, requested);
@@ -187,7 +174,7 @@ static inline void fe_count_nursery_alloc(fe_heap_t *heap, size_t size, size_t r
 
 static inline void fe_count_nursery_free(fe_heap_t *heap, size_t size) {
   fe_figure_add(&heap->nursery.used_bytes, -size);
-  fe_count(heap, FE_HEAP_NURSERY_FREE, 1);
+  fe_figure_add(&heap->figures.nursery_frees, 1);
 }
 
 /* -- Large blocks; anybody may free those of a permanent heap, hence the shared figures -- */
@@ -195,7 +182,7 @@ static inline void fe_count_nursery_free(fe_heap_t *heap, size_t size) {
 static inline void fe_count_large_slack(fe_heap_t *heap, fe_shard_t *shard, size_t slack) {
   uint32_t before = fe_small_figure_get(&shard->published);
   atomic_store_explicit(&shard->published, (uint32_t)slack, memory_order_relaxed);
-  fe_figure_add_shared(&heap->figures.large_slack, slack - before);
+  fe_figure_add_shared(&fe_heap_more_figures(heap)->large_slack, slack - before);
 }
 
 static inline void fe_count_large_size(fe_heap_t *heap, fe_shard_t *shard, size_t requested) {
@@ -209,7 +196,7 @@ static inline void fe_count_large_alloc(fe_heap_t *heap, fe_shard_t *shard, size
 }
 
 static inline void fe_count_large_free(fe_heap_t *heap, fe_shard_t *shard) {
-  fe_figure_add_shared(&heap->figures.event[FE_HEAP_LARGE_FREE], 1);
+  fe_figure_add_shared(&fe_heap_more_figures(heap)->event[FE_HEAP_LARGE_FREE], 1);
   fe_count_large_slack(heap, shard, 0);
 }
 
@@ -217,25 +204,27 @@ static inline void fe_count_large_free(fe_heap_t *heap, fe_shard_t *shard) {
  * census, so that nobody counts it twice. -- */
 
 typedef struct fe_events {
-  size_t count[FE_ENDED_HEAPS]; /* heap events, then shard events */
+  size_t count[FE_HEAP_EVENT_COUNT];
 } fe_events_t;
+
+static inline bool fe_heap_has_more_figures(const fe_heap_t *heap) {
+  const atomic_bool *has = &heap->has_more_figures;
+  return atomic_load_explicit((atomic_bool *)has, memory_order_acquire);
+}
 
 static inline fe_events_t fe_heap_events(const fe_heap_t *heap) {
   fe_events_t events = {{0}};
-  for (unsigned i = 0; i < FE_HEAP_EVENT_COUNT; i++) {
-    events.count[i] = fe_figure_get(&heap->figures.event[i]);
-  }
-  const atomic_bool *has = &heap->figures.has_shard_figures;
-  if (!atomic_load_explicit((atomic_bool *)has, memory_order_acquire)) return events;
-  for (unsigned i = 0; i < FE_SHARD_EVENT_COUNT; i++) {
-    events.count[FE_HEAP_EVENT_COUNT + i] = fe_figure_get(&fe_heap_shard_figures(heap)->event[i]);
-  }
+  const fe_more_figures_t *more = fe_heap_more_figures(heap);
+  unsigned count = fe_heap_has_more_figures(heap) ? FE_HEAP_EVENT_COUNT : 0;
+  for (unsigned i = 0; i < count; i++) events.count[i] = fe_figure_get(&more->event[i]);
+  events.count[FE_HEAP_NURSERY_ALLOC] = fe_figure_get(&heap->figures.nursery_allocs);
+  events.count[FE_HEAP_NURSERY_FREE] = fe_figure_get(&heap->figures.nursery_frees);
   return events;
 }
 
 static inline void fe_count_heap_end(fe_arenas_t *arenas, const fe_events_t *events) {
   _Atomic(size_t) *ended = arenas->figures.of_ended_heaps;
-  for (unsigned i = 0; i < FE_ENDED_HEAPS; i++) {
+  for (unsigned i = 0; i < FE_HEAP_EVENT_COUNT; i++) {
     if (events->count[i] > 0) fe_figure_add_shared(&ended[i], events->count[i]);
   }
   fe_figure_add_shared(&ended[FE_ENDED_HEAPS], 1);

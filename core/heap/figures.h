@@ -18,6 +18,13 @@
 typedef enum fe_heap_event {
   FE_HEAP_NURSERY_ALLOC,
   FE_HEAP_NURSERY_FREE,
+  FE_HEAP_MIXED_ALLOC,
+  FE_HEAP_MIXED_FREE,
+  FE_HEAP_GRADUATION,
+  FE_HEAP_SHARD_TAKEN,
+  FE_HEAP_SHARD_GIVEN,
+  FE_HEAP_REFILL,
+  FE_HEAP_EXTEND,
   FE_HEAP_LARGE_ALLOC,
   FE_HEAP_LARGE_FREE, /* shared: anybody may free a large block of a permanent heap */
   FE_HEAP_LARGE_IN_PLACE,
@@ -31,27 +38,14 @@ typedef enum fe_heap_event {
   FE_HEAP_EVENT_COUNT
 } fe_heap_event_t;
 
-/* Events that only a heap with shards besides its nursery sees. */
-typedef enum fe_shard_event {
-  FE_SHARD_GRADUATION,
-  FE_SHARD_TAKEN,
-  FE_SHARD_GIVEN,
-  FE_SHARD_REFILL,
-  FE_SHARD_EXTEND,
-  FE_SHARD_MIXED_ALLOC,
-  FE_SHARD_MIXED_FREE,
-  FE_SHARD_EVENT_COUNT
-} fe_shard_event_t;
-
+/* What the smallest heap counts, too. */
 typedef struct fe_heap_figures {
-  _Atomic(size_t) shard_bytes;       /* live, in shards of blocks and mixed ones */
-  _Atomic(size_t) peak_bytes;        /* of all live blocks */
+  _Atomic(size_t) nursery_allocs; /* events */
+  _Atomic(size_t) nursery_frees;
   _Atomic(size_t) nursery_taken;     /* bytes of all blocks that were ever taken there */
   _Atomic(size_t) nursery_requested; /* what was asked for them */
-  _Atomic(size_t) large_slack;       /* bytes of large blocks above what was asked for; shared */
-  _Atomic(size_t) event[FE_HEAP_EVENT_COUNT];
-  /* The heap has had a shard of its own: its fe_shard_figures_t can be read. Release, acquire. */
-  atomic_bool has_shard_figures;
+  _Atomic(size_t) shard_bytes;       /* live, in shards of blocks and mixed ones */
+  _Atomic(size_t) peak_bytes;        /* of all live blocks */
 } fe_heap_figures_t;
 
 typedef struct fe_class_figures {
@@ -64,7 +58,7 @@ typedef struct fe_class_figures {
   _Atomic(uint32_t) requested_share;
 } fe_class_figures_t;
 
-#define FE_SHARE_ONE ((size_t)1 << 16)
+#define FE_SHARE_ONE ((size_t)1 << 14)
 
 /* Where units are small, all classes are counted as one, so that the nursery has room. */
 #if FE_SHARD_SHIFT >= 14
@@ -73,17 +67,19 @@ typedef struct fe_class_figures {
 #define FE_FIGURED_CLASSES 1
 #endif
 
-/* At the end of the heap's first unit, in pages that a heap without shards never touches. */
-typedef struct fe_shard_figures {
-  alignas(16) _Atomic(size_t) event[FE_SHARD_EVENT_COUNT];
+/* All that happens to a heap that is more than a nursery. It lies behind the annex, so that a heap
+ * to which none of it has happened touches no page for it; has_more_figures of the heap says so. */
+typedef struct fe_more_figures {
+  _Atomic(size_t) event[FE_HEAP_EVENT_COUNT]; /* but those of the nursery */
+  _Atomic(size_t) large_slack;     /* bytes of large blocks above what was asked for; shared */
   _Atomic(size_t) mixed_bytes;     /* live, in mixed shards */
   _Atomic(size_t) mixed_taken;     /* as nursery_taken */
   _Atomic(size_t) mixed_requested; /* as nursery_requested */
   _Atomic(uint32_t) mixed_count;   /* shards */
   fe_class_figures_t of_class[FE_FIGURED_CLASSES];
-} fe_shard_figures_t;
+} fe_more_figures_t;
 
-/* The order in arenas' figures: heap events, shard events, heaps. */
-#define FE_ENDED_HEAPS (FE_HEAP_EVENT_COUNT + FE_SHARD_EVENT_COUNT)
+/* The order in arenas' figures: events, then the heaps that ended. */
+#define FE_ENDED_HEAPS FE_HEAP_EVENT_COUNT
 
 #endif /* FERROC_CORE_HEAP_FIGURES_H */

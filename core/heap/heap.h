@@ -85,6 +85,8 @@ struct fe_heap {
   fe_context_t own_context; /* if it does not share one */
   bool has_annex;           /* constant */
   fe_watch_t watch;
+  /* Others go by more figures only after they have seen this set. Release, acquire. */
+  atomic_bool has_more_figures;
   fe_heap_figures_t figures;
   fe_nursery_t nursery;
 };
@@ -96,7 +98,7 @@ typedef struct fe_heap_annex {
   char name[FE_NAME_MAX + 1];
 } fe_heap_annex_t;
 
-static_assert(FE_NURSERY_END + sizeof(fe_heap_annex_t) + sizeof(fe_shard_figures_t) <= FE_UNIT_SIZE,
+static_assert(FE_NURSERY_END + sizeof(fe_heap_annex_t) + sizeof(fe_more_figures_t) <= FE_UNIT_SIZE,
               "an annex and figures have room");
 static_assert(offsetof(struct fe_heap, inbox) == 0, "an inbox is its heap");
 
@@ -109,6 +111,10 @@ static inline char *fe_heap_unit(const fe_heap_t *heap) {
 
 static inline fe_heap_annex_t *fe_heap_annex(const fe_heap_t *heap) {
   return (fe_heap_annex_t *)(fe_heap_unit(heap) + FE_NURSERY_END);
+}
+
+static inline fe_more_figures_t *fe_heap_more_figures(const fe_heap_t *heap) {
+  return (fe_more_figures_t *)(fe_heap_annex(heap) + 1);
 }
 
 static inline fe_heap_t *fe_heap_of(const fe_shard_t *shard) { return (fe_heap_t *)shard->inbox; }

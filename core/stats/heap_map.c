@@ -132,7 +132,7 @@ static size_t look_at_slab(const fe_arena_t *arena, unsigned slab, const fe_heap
 
 /* -- Writing -- */
 
-static void put_number(fe_text_t *text, uint64_t number) {
+static void put_number(fe_text_t *text, size_t number) {
   fe_text_put(text, ",");
   fe_text_number(text, number);
 }

@@ -12,8 +12,6 @@ static_assert(FE_CLASS_COUNT <= FE_STATS_CLASSES_MAX, "fe_heap_stats_t has room 
 
 /* -- Events: where each is in fe_heap_stats_t -- */
 
-#define SHARD_EVENT(event) (FE_HEAP_EVENT_COUNT + (event))
-
 static const uint16_t event_offset[FE_ENDED_HEAPS + 1] = {
     [FE_HEAP_NURSERY_ALLOC] = offsetof(fe_heap_stats_t, nursery_allocs),
     [FE_HEAP_NURSERY_FREE] = offsetof(fe_heap_stats_t, nursery_frees),
@@ -27,13 +25,13 @@ static const uint16_t event_offset[FE_ENDED_HEAPS + 1] = {
     [FE_HEAP_LIMIT_REFUSAL] = offsetof(fe_heap_stats_t, limit_refusals),
     [FE_HEAP_TIGHT_PHASE] = offsetof(fe_heap_stats_t, tight_phases),
     [FE_HEAP_FAILURE] = offsetof(fe_heap_stats_t, failed_allocs),
-    [SHARD_EVENT(FE_SHARD_GRADUATION)] = offsetof(fe_heap_stats_t, graduations),
-    [SHARD_EVENT(FE_SHARD_TAKEN)] = offsetof(fe_heap_stats_t, shards_taken),
-    [SHARD_EVENT(FE_SHARD_GIVEN)] = offsetof(fe_heap_stats_t, shards_given_back),
-    [SHARD_EVENT(FE_SHARD_REFILL)] = offsetof(fe_heap_stats_t, refills),
-    [SHARD_EVENT(FE_SHARD_EXTEND)] = offsetof(fe_heap_stats_t, extends),
-    [SHARD_EVENT(FE_SHARD_MIXED_ALLOC)] = offsetof(fe_heap_stats_t, mixed_allocs),
-    [SHARD_EVENT(FE_SHARD_MIXED_FREE)] = offsetof(fe_heap_stats_t, mixed_frees),
+    [FE_HEAP_GRADUATION] = offsetof(fe_heap_stats_t, graduations),
+    [FE_HEAP_SHARD_TAKEN] = offsetof(fe_heap_stats_t, shards_taken),
+    [FE_HEAP_SHARD_GIVEN] = offsetof(fe_heap_stats_t, shards_given_back),
+    [FE_HEAP_REFILL] = offsetof(fe_heap_stats_t, refills),
+    [FE_HEAP_EXTEND] = offsetof(fe_heap_stats_t, extends),
+    [FE_HEAP_MIXED_ALLOC] = offsetof(fe_heap_stats_t, mixed_allocs),
+    [FE_HEAP_MIXED_FREE] = offsetof(fe_heap_stats_t, mixed_frees),
     [FE_ENDED_HEAPS] = offsetof(fe_heap_stats_t, ended_heaps),
 };
 
@@ -43,19 +41,15 @@ static size_t *event_of(fe_heap_stats_t *stats, unsigned event) {
 
 static void add_events(fe_heap_stats_t *sum, const fe_heap_t *heap) {
   fe_events_t events = fe_heap_events(heap);
-  for (unsigned i = 0; i < FE_ENDED_HEAPS; i++) *event_of(sum, i) += events.count[i];
+  for (unsigned i = 0; i < FE_HEAP_EVENT_COUNT; i++) *event_of(sum, i) += events.count[i];
 }
 
 /* -- One heap -- */
 
-static size_t share_of(size_t bytes, uint64_t share) {
-  return (size_t)(bytes * share / FE_SHARE_ONE);
-}
-
 /* What was asked for in `bytes` of live blocks of a class. */
 static size_t requested_in_class(const fe_class_figures_t *figures, size_t bytes) {
   uint32_t share = fe_small_figure_get(&figures->requested_share);
-  return share == 0 ? bytes : share_of(bytes, share);
+  return share == 0 ? bytes : (size_t)((uint64_t)bytes * share / FE_SHARE_ONE);
 }
 
 static void add_class(fe_heap_stats_t *sum, const fe_class_figures_t *figures, unsigned index) {
@@ -72,24 +66,32 @@ static void add_class(fe_heap_stats_t *sum, const fe_class_figures_t *figures, u
 /* Where all classes are counted as one. */
 static void add_all_classes(fe_heap_stats_t *sum, const fe_heap_t *heap) {
   size_t bytes = fe_figure_get(&heap->figures.shard_bytes);
-  size_t mixed_bytes = fe_figure_get(&fe_heap_shard_figures(heap)->mixed_bytes);
+  size_t mixed_bytes = fe_figure_get(&fe_heap_more_figures(heap)->mixed_bytes);
   bytes -= mixed_bytes < bytes ? mixed_bytes : bytes;
   sum->requested_bytes += requested_in_class(fe_heap_class_figures(heap, 0), bytes);
 }
 
-/* `used_bytes` in blocks, of which so much was asked for as of all that were ever `taken`. */
-static size_t requested_of(size_t used_bytes, const _Atomic(size_t) *requested,
+/* `used_bytes` in blocks, of which so much was asked for as of all that were ever `taken`. In words
+ * of the machine, so that 32-bit processors need no help with the division. */
+static size_t requested_of(size_t used_bytes, const _Atomic(size_t) *requested_figure,
                            const _Atomic(size_t) *taken) {
+  enum { HALF_BITS = sizeof(size_t) * 4 };
+  size_t requested = fe_figure_get(requested_figure);
   size_t whole = fe_figure_get(taken);
-  return whole == 0 ? 0 : (size_t)((uint64_t)used_bytes * fe_figure_get(requested) / whole);
+  while (whole >> HALF_BITS != 0) {
+    whole >>= 1;
+    requested >>= 1;
+  }
+  if (whole == 0) return 0;
+  return used_bytes / whole * requested + used_bytes % whole * requested / whole;
 }
 
-static void add_mixed(fe_heap_stats_t *sum, const fe_shard_figures_t *figures) {
+static void add_mixed(fe_heap_stats_t *sum, const fe_more_figures_t *figures) {
   size_t used_bytes = fe_figure_get(&figures->mixed_bytes);
   size_t shard_count = fe_small_figure_get(&figures->mixed_count);
   sum->mixed_used_bytes += used_bytes;
-  sum->mixed_block_count += fe_figure_get(&figures->event[FE_SHARD_MIXED_ALLOC]) -
-                            fe_figure_get(&figures->event[FE_SHARD_MIXED_FREE]);
+  sum->mixed_block_count += fe_figure_get(&figures->event[FE_HEAP_MIXED_ALLOC]) -
+                            fe_figure_get(&figures->event[FE_HEAP_MIXED_FREE]);
   sum->mixed_shard_count += shard_count;
   sum->committed_bytes += shard_count * FE_UNIT_SIZE;
   sum->requested_bytes +=
@@ -97,8 +99,6 @@ static void add_mixed(fe_heap_stats_t *sum, const fe_shard_figures_t *figures) {
 }
 
 static void add_shards(fe_heap_stats_t *sum, const fe_heap_t *heap) {
-  const atomic_bool *has = &heap->figures.has_shard_figures;
-  if (!atomic_load_explicit((atomic_bool *)has, memory_order_acquire)) return;
   for (unsigned i = 0; i < FE_FIGURED_CLASSES; i++) {
     const fe_class_figures_t *figures = fe_heap_class_figures(heap, i);
     size_t shard_count = fe_small_figure_get(&figures->shard_count);
@@ -108,22 +108,22 @@ static void add_shards(fe_heap_stats_t *sum, const fe_heap_t *heap) {
     if (FE_FIGURED_CLASSES > 1) add_class(sum, figures, i);
   }
   if (FE_FIGURED_CLASSES == 1) add_all_classes(sum, heap);
-  add_mixed(sum, fe_heap_shard_figures(heap));
+  add_mixed(sum, fe_heap_more_figures(heap));
 }
 
 static void add_nursery(fe_heap_stats_t *sum, const fe_heap_t *heap) {
   const fe_heap_figures_t *figures = &heap->figures;
   size_t used_bytes = fe_figure_get(&heap->nursery.used_bytes);
   sum->nursery_used_bytes += used_bytes;
-  sum->nursery_block_count += fe_figure_get(&figures->event[FE_HEAP_NURSERY_ALLOC]) -
-                              fe_figure_get(&figures->event[FE_HEAP_NURSERY_FREE]);
+  sum->nursery_block_count +=
+      fe_figure_get(&figures->nursery_allocs) - fe_figure_get(&figures->nursery_frees);
   sum->requested_bytes +=
       requested_of(used_bytes, &figures->nursery_requested, &figures->nursery_taken);
   sum->committed_bytes += FE_UNIT_SIZE;
 }
 
 static void add_large(fe_heap_stats_t *sum, const fe_heap_t *heap) {
-  const fe_heap_figures_t *figures = &heap->figures;
+  const fe_more_figures_t *figures = fe_heap_more_figures(heap);
   size_t used_bytes = fe_figure_get(&heap->large_bytes);
   size_t slack = fe_figure_get(&figures->large_slack);
   sum->large_used_bytes += used_bytes;
@@ -139,9 +139,10 @@ static void add_heap(fe_heap_stats_t *sum, const fe_heap_t *heap) {
   sum->used_bytes += used_bytes;
   if (used_bytes > fe_figure_get(&heap->large_bytes)) sum->requested_is_estimate = true;
   add_nursery(sum, heap);
+  add_events(sum, heap);
+  if (!fe_heap_has_more_figures(heap)) return;
   add_shards(sum, heap);
   add_large(sum, heap);
-  add_events(sum, heap);
 }
 
 static void begin_sum(fe_heap_stats_t *sum) {

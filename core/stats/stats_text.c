@@ -89,7 +89,7 @@ static const figure_t arenas_figures[] = {
 
 #define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])
 
-static uint64_t value_of(const figure_t *figure, const void *stats) {
+static size_t value_of(const figure_t *figure, const void *stats) {
   const char *member = (const char *)stats + figure->offset;
   return figure->kind == STATEMENT ? *(const bool *)member : *(const size_t *)member;
 }
@@ -101,7 +101,7 @@ static bool is_in(const figure_t *figure, scope_t scope) {
 /* -- JSON -- */
 
 static void put_json_value(fe_text_t *text, const figure_t *figure, const void *stats) {
-  uint64_t value = value_of(figure, stats);
+  size_t value = value_of(figure, stats);
   if (figure->kind == STATEMENT) {
     fe_text_put(text, value ? "true" : "false");
   } else {
@@ -119,7 +119,7 @@ static void put_json_figures(fe_text_t *text, const figure_t *figures, size_t co
   }
 }
 
-static void put_json_number(fe_text_t *text, const char *key, uint64_t number) {
+static void put_json_number(fe_text_t *text, const char *key, size_t number) {
   fe_text_json_key(text, false, key);
   fe_text_number(text, number);
 }
@@ -199,7 +199,7 @@ static void put_header(fe_text_t *text, const char *prefix, const figure_t *figu
   fe_text_put(text, figure->kind == EVENTS ? " counter\n" : " gauge\n");
 }
 
-static void put_value(fe_text_t *text, uint64_t value) {
+static void put_value(fe_text_t *text, size_t value) {
   fe_text_put(text, " ");
   fe_text_number(text, value);
   fe_text_put(text, "\n");

@@ -22,7 +22,7 @@ static void put_bytes(fe_text_t *text, const char *bytes, size_t length) {
 
 void fe_text_put(fe_text_t *text, const char *string) { put_bytes(text, string, strlen(string)); }
 
-static void put_digits(fe_text_t *text, uint64_t number, unsigned base) {
+static void put_digits(fe_text_t *text, size_t number, unsigned base) {
   char digits[20];
   char *first = digits + sizeof digits;
   do {
@@ -32,7 +32,7 @@ static void put_digits(fe_text_t *text, uint64_t number, unsigned base) {
   put_bytes(text, first, (size_t)(digits + sizeof digits - first));
 }
 
-void fe_text_number(fe_text_t *text, uint64_t number) { put_digits(text, number, 10); }
+void fe_text_number(fe_text_t *text, size_t number) { put_digits(text, number, 10); }
 
 void fe_text_address(fe_text_t *text, const void *address) {
   fe_text_put(text, "0x");

@@ -22,7 +22,7 @@ static inline fe_text_t fe_text_begin(fe_write_t *write, void *user_data) {
 void fe_text_end(fe_text_t *text);
 
 void fe_text_put(fe_text_t *text, const char *string);
-void fe_text_number(fe_text_t *text, uint64_t number);
+void fe_text_number(fe_text_t *text, size_t number);
 void fe_text_address(fe_text_t *text, const void *address); /* 0x... */
 
 /* A string of the program's in quotes. Whatever is no UTF-8 becomes U+FFFD. */
