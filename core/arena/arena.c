@@ -8,20 +8,22 @@
 /* Blocks of more slabs than this get a chunk of their own, returned when they are freed. */
 #define FE_ARENA_RUN_SLABS_MAX (((size_t)128 << 20) >> FE_SLAB_SHIFT)
 
-/* Notes that the caller's units are in use now, and sees to it that there is memory behind them. On
- * success run tells whether all of them are zero; on failure the units are given back. */
-static bool mark_taken(fe_arena_t *arena, unsigned index, fe_units_t mask, bool *is_zero) {
+/* Notes that the caller's units, `count` of them, are in use now, and sees to it that there is
+ * memory behind them. On success run tells whether all of them are zero; on failure the units are
+ * given back. */
+static bool mark_taken(fe_arena_t *arena, unsigned index, fe_units_t mask, unsigned count,
+                       bool *is_zero) {
   const fe_base_t *base = arena->arenas->base;
   fe_slab_t *slab = &arena->slab[index];
   fe_units_t dirty = atomic_fetch_or_explicit(&slab->dirty, mask, memory_order_relaxed) & mask;
   *is_zero = dirty == 0 && base->is_zeroed;
   if (dirty != 0) {
     atomic_fetch_and_explicit(&slab->aged, ~mask, memory_order_relaxed);
-    atomic_fetch_sub_explicit(&arena->arenas->dirty_unit_count, fe_bitmap_count(dirty),
-                              memory_order_relaxed);
+    atomic_fetch_sub_explicit(&arena->arenas->dirty_unit_count,
+                              dirty == mask ? count : fe_bitmap_count(dirty), memory_order_relaxed);
   }
   fe_units_t missing = mask & ~dirty;
-  fe_arenas_count_take(arena->arenas, fe_bitmap_count(mask), fe_bitmap_count(missing));
+  fe_arenas_count_take(arena->arenas, count, missing == 0 ? 0 : fe_bitmap_count(missing));
   if (base->commit == NULL) return true;
   while (missing != 0) {
     fe_units_t units = fe_bitmap_first_run(missing);
@@ -33,7 +35,7 @@ static bool mark_taken(fe_arena_t *arena, unsigned index, fe_units_t mask, bool 
   atomic_fetch_and_explicit(&slab->dirty, ~missing, memory_order_relaxed);
   atomic_fetch_add_explicit(&arena->arenas->dirty_unit_count, fe_bitmap_count(mask & ~missing),
                             memory_order_relaxed);
-  fe_arenas_count_uncommitted(arena->arenas, fe_bitmap_count(mask), fe_bitmap_count(missing));
+  fe_arenas_count_uncommitted(arena->arenas, count, fe_bitmap_count(missing));
   fe_bitmap_give(&slab->free, mask);
   return false;
 }
@@ -76,7 +78,7 @@ static bool take_in_slab(fe_arena_t *arena, unsigned index, const wish_t *wish, 
     *run = (fe_run_t){.arena = arena,
                       .start = fe_unit_address(arena, index, (unsigned)unit),
                       .unit_count = wish->count};
-    return mark_taken(arena, index, mask, &run->is_zero);
+    return mark_taken(arena, index, mask, wish->count, &run->is_zero);
   }
 }
 
@@ -129,7 +131,8 @@ static bool mark_slabs_taken(fe_arena_t *arena, size_t first, size_t count, bool
   *is_zero = true;
   for (size_t i = 0; i < count; i++) {
     bool is_slab_zero;
-    if (!mark_taken(arena, (unsigned)(first + i), FE_BITMAP_ALL, &is_slab_zero)) {
+    if (!mark_taken(arena, (unsigned)(first + i), FE_BITMAP_ALL, FE_UNITS_PER_SLAB,
+                    &is_slab_zero)) {
       fe_run_t marked = {.arena = arena,
                          .start = fe_unit_address(arena, first, 0),
                          .unit_count = i * FE_UNITS_PER_SLAB};
@@ -287,7 +290,8 @@ bool fe_arenas_extend(fe_arena_t *arena, char *start, size_t unit_count, size_t 
   }
   fe_units_t mask = fe_bitmap_mask((unsigned)(unit + unit_count), (unsigned)more);
   bool is_zero;
-  return fe_bitmap_take(&arena->slab[slab].free, mask) && mark_taken(arena, slab, mask, &is_zero);
+  return fe_bitmap_take(&arena->slab[slab].free, mask) &&
+         mark_taken(arena, slab, mask, (unsigned)more, &is_zero);
 }
 
 static void give_chunk(const fe_base_t *base, const fe_run_t *run) {

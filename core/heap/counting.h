@@ -45,10 +45,17 @@ static inline size_t fe_heap_published_bytes(const fe_heap_t *heap) {
          fe_figure_get(&heap->large_bytes);
 }
 
+/* The most that the live blocks ever were. */
+static inline size_t fe_heap_peak_bytes(const fe_heap_t *heap) {
+  size_t peak = fe_figure_get(&heap->figures.peak_bytes);
+  size_t now = fe_heap_published_bytes(heap);
+  return now > peak ? now : peak;
+}
+
+/* Called before there are fewer small ones, which happens less often than that there are more; and
+ * after there are more large ones, since others may free these. */
 static inline void fe_count_peak(fe_heap_t *heap) {
-  size_t bytes = fe_heap_published_bytes(heap);
-  if (bytes <= fe_figure_get(&heap->figures.peak_bytes)) return;
-  atomic_store_explicit(&heap->figures.peak_bytes, bytes, memory_order_relaxed);
+  atomic_store_explicit(&heap->figures.peak_bytes, fe_heap_peak_bytes(heap), memory_order_relaxed);
 }
 
 /* -- Shards of blocks -- */
@@ -61,11 +68,11 @@ static inline void fe_publish_counts(fe_heap_t *heap, fe_shard_t *shard, uint32_
   uint32_t before = fe_small_figure_get(&shard->published);
   uint32_t more = live - fe_published_live(before); /* wraps around for less */
   fe_class_figures_t *figures = fe_heap_class_figures(heap, shard->class_index);
+  if ((int32_t)more < 0) fe_count_peak(heap);
   atomic_store_explicit(&shard->published, live | carved << 16, memory_order_relaxed);
   fe_small_figure_add(&figures->carved_count, carved - fe_published_carved(before));
   fe_small_figure_add(&figures->live_count, more);
   fe_figure_add(&heap->figures.shard_bytes, (size_t)(int32_t)more * shard->block_size);
-  if ((int32_t)more > 0) fe_count_peak(heap);
 }
 
 /* The live blocks of a shard of blocks, wherever it is listed. Owner. */
@@ -115,11 +122,11 @@ static inline void fe_count_refill(fe_heap_t *heap, unsigned class_index, size_t
   const fe_shard_t *shard = heap->current[class_index];
   if (shard == &fe_shard_empty || shard->free != NULL) return;
   fe_count(heap, FE_HEAP_REFILL, 1);
-  _Atomic(uint32_t) *share = &fe_heap_class_figures(heap, class_index)->requested_share;
-  uint32_t before = fe_small_figure_get(share);
-  uint32_t now = (uint32_t)(size * FE_SHARE_ONE / shard->block_size);
+  _Atomic(uint32_t) *mean = &fe_heap_class_figures(heap, class_index)->requested_mean;
+  uint32_t before = fe_small_figure_get(mean);
+  uint32_t now = (uint32_t)size * FE_MEAN_ONE;
   uint32_t step = (uint32_t)(((int32_t)now - (int32_t)before) / 8);
-  atomic_store_explicit(share, before == 0 ? now : before + step, memory_order_relaxed);
+  atomic_store_explicit(mean, before == 0 ? now : before + step, memory_order_relaxed);
 }
 
 /* Blocks that other threads freed were put on the shard's list. */
@@ -154,10 +161,10 @@ static inline void fe_count_mixed_alloc(fe_heap_t *heap, fe_shard_t *shard, size
   fe_figure_add(&fe_heap_more_figures(heap)->mixed_taken, size);
   fe_figure_add(&fe_heap_more_figures(heap)->mixed_requested, requested);
   fe_count(heap, FE_HEAP_MIXED_ALLOC, 1);
-  fe_count_peak(heap);
 }
 
 static inline void fe_count_mixed_free(fe_heap_t *heap, fe_shard_t *shard, size_t size) {
+  fe_count_peak(heap);
   fe_publish_mixed(heap, shard, -size);
   fe_count(heap, FE_HEAP_MIXED_FREE, 1);
 }
@@ -167,13 +174,13 @@ static inline void fe_count_mixed_free(fe_heap_t *heap, fe_shard_t *shard, size_
 static inline void fe_count_nursery_alloc(fe_heap_t *heap, size_t size, size_t requested) {
   fe_figure_add(&heap->figures.nursery_allocs, 1);
   fe_figure_add(&heap->nursery.used_bytes, size);
-  fe_figure_add(&heap->figures.nursery_taken, size);
   fe_figure_add(&heap->figures.nursery_requested, requested);
-  fe_count_peak(heap);
 }
 
 static inline void fe_count_nursery_free(fe_heap_t *heap, size_t size) {
+  fe_count_peak(heap);
   fe_figure_add(&heap->nursery.used_bytes, -size);
+  fe_figure_add(&heap->figures.nursery_freed, size);
   fe_figure_add(&heap->figures.nursery_frees, 1);
 }
 

@@ -42,8 +42,8 @@ typedef enum fe_heap_event {
 typedef struct fe_heap_figures {
   _Atomic(size_t) nursery_allocs; /* events */
   _Atomic(size_t) nursery_frees;
-  _Atomic(size_t) nursery_taken;     /* bytes of all blocks that were ever taken there */
-  _Atomic(size_t) nursery_requested; /* what was asked for them */
+  _Atomic(size_t) nursery_freed;     /* bytes of all blocks that were ever freed there */
+  _Atomic(size_t) nursery_requested; /* what was asked for, for these and the live ones */
   _Atomic(size_t) shard_bytes;       /* live, in shards of blocks and mixed ones */
   _Atomic(size_t) peak_bytes;        /* of all live blocks */
 } fe_heap_figures_t;
@@ -53,12 +53,12 @@ typedef struct fe_class_figures {
   _Atomic(uint32_t) full_count; /* of these, on the list of full ones */
   _Atomic(uint32_t) carved_count;
   _Atomic(uint32_t) live_count;
-  /* What callers ask for of each byte of a block, in 1 / FE_SHARE_ONE: a running mean of the
-   * requests that found no free block at hand. 0: there was none yet. */
-  _Atomic(uint32_t) requested_share;
+  /* What callers ask for, in 1 / FE_MEAN_ONE bytes: a running mean of the requests that found no
+   * free block at hand. 0: there was none yet. */
+  _Atomic(uint32_t) requested_mean;
 } fe_class_figures_t;
 
-#define FE_SHARE_ONE ((size_t)1 << 14)
+#define FE_MEAN_ONE 64u
 
 /* Where units are small, all classes are counted as one, so that the nursery has room. */
 #if FE_SHARD_SHIFT >= 14
@@ -73,8 +73,8 @@ typedef struct fe_more_figures {
   _Atomic(size_t) event[FE_HEAP_EVENT_COUNT]; /* but those of the nursery */
   _Atomic(size_t) large_slack;     /* bytes of large blocks above what was asked for; shared */
   _Atomic(size_t) mixed_bytes;     /* live, in mixed shards */
-  _Atomic(size_t) mixed_taken;     /* as nursery_taken */
-  _Atomic(size_t) mixed_requested; /* as nursery_requested */
+  _Atomic(size_t) mixed_taken;     /* bytes of all blocks that were ever taken there */
+  _Atomic(size_t) mixed_requested; /* what was asked for them */
   _Atomic(uint32_t) mixed_count;   /* shards */
   fe_class_figures_t of_class[FE_FIGURED_CLASSES];
 } fe_more_figures_t;

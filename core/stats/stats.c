@@ -46,10 +46,12 @@ static void add_events(fe_heap_stats_t *sum, const fe_heap_t *heap) {
 
 /* -- One heap -- */
 
-/* What was asked for in `bytes` of live blocks of a class. */
-static size_t requested_in_class(const fe_class_figures_t *figures, size_t bytes) {
-  uint32_t share = fe_small_figure_get(&figures->requested_share);
-  return share == 0 ? bytes : (size_t)((uint64_t)bytes * share / FE_SHARE_ONE);
+/* What was asked for in the live blocks of a class. */
+static size_t requested_in_class(const fe_class_figures_t *figures, size_t live_count,
+                                 size_t block_size) {
+  uint32_t mean = fe_small_figure_get(&figures->requested_mean);
+  if (mean == 0) return live_count * block_size;
+  return (size_t)((uint64_t)live_count * mean / FE_MEAN_ONE);
 }
 
 static void add_class(fe_heap_stats_t *sum, const fe_class_figures_t *figures, unsigned index) {
@@ -60,24 +62,20 @@ static void add_class(fe_heap_stats_t *sum, const fe_class_figures_t *figures, u
   class_stats->full_shard_count += fe_small_figure_get(&figures->full_count);
   class_stats->carved_count += fe_small_figure_get(&figures->carved_count);
   class_stats->live_count += live_count;
-  sum->requested_bytes += requested_in_class(figures, live_count * block_size);
+  sum->requested_bytes += requested_in_class(figures, live_count, block_size);
 }
 
-/* Where all classes are counted as one. */
+/* Where all classes are counted as one: blocks in shards, as if they had been asked for whole. */
 static void add_all_classes(fe_heap_stats_t *sum, const fe_heap_t *heap) {
   size_t bytes = fe_figure_get(&heap->figures.shard_bytes);
   size_t mixed_bytes = fe_figure_get(&fe_heap_more_figures(heap)->mixed_bytes);
-  bytes -= mixed_bytes < bytes ? mixed_bytes : bytes;
-  sum->requested_bytes += requested_in_class(fe_heap_class_figures(heap, 0), bytes);
+  sum->requested_bytes += bytes > mixed_bytes ? bytes - mixed_bytes : 0;
 }
 
-/* `used_bytes` in blocks, of which so much was asked for as of all that were ever `taken`. In words
- * of the machine, so that 32-bit processors need no help with the division. */
-static size_t requested_of(size_t used_bytes, const _Atomic(size_t) *requested_figure,
-                           const _Atomic(size_t) *taken) {
+/* What was asked for of `used_bytes` in blocks, if it is the same share as of `whole`. In words of
+ * the machine, so that 32-bit processors need no help with the division. */
+static size_t requested_of(size_t used_bytes, size_t requested, size_t whole) {
   enum { HALF_BITS = sizeof(size_t) * 4 };
-  size_t requested = fe_figure_get(requested_figure);
-  size_t whole = fe_figure_get(taken);
   while (whole >> HALF_BITS != 0) {
     whole >>= 1;
     requested >>= 1;
@@ -94,8 +92,8 @@ static void add_mixed(fe_heap_stats_t *sum, const fe_more_figures_t *figures) {
                             fe_figure_get(&figures->event[FE_HEAP_MIXED_FREE]);
   sum->mixed_shard_count += shard_count;
   sum->committed_bytes += shard_count * FE_UNIT_SIZE;
-  sum->requested_bytes +=
-      requested_of(used_bytes, &figures->mixed_requested, &figures->mixed_taken);
+  sum->requested_bytes += requested_of(used_bytes, fe_figure_get(&figures->mixed_requested),
+                                       fe_figure_get(&figures->mixed_taken));
 }
 
 static void add_shards(fe_heap_stats_t *sum, const fe_heap_t *heap) {
@@ -117,8 +115,8 @@ static void add_nursery(fe_heap_stats_t *sum, const fe_heap_t *heap) {
   sum->nursery_used_bytes += used_bytes;
   sum->nursery_block_count +=
       fe_figure_get(&figures->nursery_allocs) - fe_figure_get(&figures->nursery_frees);
-  sum->requested_bytes +=
-      requested_of(used_bytes, &figures->nursery_requested, &figures->nursery_taken);
+  sum->requested_bytes += requested_of(used_bytes, fe_figure_get(&figures->nursery_requested),
+                                       fe_figure_get(&figures->nursery_freed) + used_bytes);
   sum->committed_bytes += FE_UNIT_SIZE;
 }
 
@@ -154,7 +152,7 @@ static void begin_sum(fe_heap_stats_t *sum) {
 void fe_stats_of_heap(const fe_heap_t *heap, fe_heap_stats_t *stats) {
   begin_sum(stats);
   add_heap(stats, heap);
-  stats->peak_used_bytes = fe_figure_get(&heap->figures.peak_bytes);
+  stats->peak_used_bytes = fe_heap_peak_bytes(heap);
   stats->limit_bytes = fe_heap_limit(heap);
 }
 
