@@ -298,6 +298,10 @@ struct fe_base {
    * place with the same alignment. The place where it is now; NULL, and the chunk is as it was,
    * when it cannot be done. NULL: large blocks that grow are copied. */
   void *(*grow)(const fe_base_t *base, void *chunk, size_t size, size_t new_size, size_t alignment);
+  /* Makes memory untouchable (false), or as it was before (true); start and size are multiples of 4
+   * KiB. Returns false when it did not. Called by hardened builds alone, for guard pages. NULL:
+   * there are none. */
+  bool (*protect)(const fe_base_t *base, void *start, size_t size, bool is_accessible);
   /* Asks that whole pages never be (false) or if possible be (true) huge ones. NULL: it is all the
    * same. */
   void (*advise_huge)(const fe_base_t *base, void *start, size_t size, bool is_wanted);

@@ -15,6 +15,8 @@ static bool mark_taken(fe_arena_t *arena, unsigned index, fe_units_t mask, unsig
                        bool *is_zero) {
   const fe_base_t *base = arena->arenas->base;
   fe_slab_t *slab = &arena->slab[index];
+  fe_track_open(fe_unit_address(arena, index, fe_bitmap_first(mask)),
+                fe_bitmap_count(mask) * FE_UNIT_SIZE);
   fe_units_t dirty = atomic_fetch_or_explicit(&slab->dirty, mask, memory_order_relaxed) & mask;
   *is_zero = dirty == 0 && base->is_zeroed;
   if (dirty != 0) {
@@ -297,6 +299,7 @@ bool fe_arenas_extend(fe_arena_t *arena, char *start, size_t unit_count, size_t 
 static void give_chunk(const fe_base_t *base, const fe_run_t *run) {
   size_t size = run->unit_count * FE_UNIT_SIZE;
   fe_ownership_clear(run->start, size);
+  fe_track_open(run->start, size);
   fe_chunk_release(base, run->start, size);
 }
 
@@ -307,6 +310,7 @@ void fe_arenas_give(fe_arenas_t *arenas, const fe_run_t *run) {
     return;
   }
   fe_arenas_count_give(arenas, run->unit_count);
+  fe_track_close(run->start, run->unit_count * FE_UNIT_SIZE);
   /* Counted before the units are free, so that a taker's subtraction comes after. */
   atomic_fetch_add_explicit(&arenas->dirty_unit_count, (ptrdiff_t)run->unit_count,
                             memory_order_relaxed);

@@ -12,6 +12,7 @@
 #include "core/arena/ownership.h"
 #include "core/base/base.h"
 #include "core/base/config.h"
+#include "core/track/guard.h"
 
 /* 4 MiB of an arena: its n-th units from the arena's start on, wherever that is. */
 typedef struct fe_slab {
@@ -43,6 +44,7 @@ typedef struct fe_arena {
   size_t unit_count;     /* constant */
   unsigned slab_count;   /* constant; the last one may have fewer units */
   unsigned header_units; /* constant; the first units, which hold this */
+  fe_guard_t guard;      /* behind this; constant */
   bool is_lent;          /* constant; memory of the program's: not decommitted, not released */
   fe_slab_t slab[];
 } fe_arena_t;

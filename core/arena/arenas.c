@@ -14,10 +14,11 @@
 
 fe_arenas_t fe_arenas_default = {.base = &fe_base_default};
 
-/* The units at the start of an arena that hold what is noted about it, behind `extra` bytes. */
+/* The units at the start of an arena that hold what is noted about it, behind `extra` bytes, and a
+ * guard page. */
 static size_t header_units_for(size_t unit_count, size_t extra) {
   size_t slab_count = (unit_count + FE_UNITS_PER_SLAB - 1) / FE_UNITS_PER_SLAB;
-  size_t bytes = extra + sizeof(fe_arena_t) + slab_count * sizeof(fe_slab_t);
+  size_t bytes = extra + sizeof(fe_arena_t) + slab_count * sizeof(fe_slab_t) + FE_GUARD_SIZE;
   return (bytes + FE_UNIT_SIZE - 1) >> FE_SHARD_SHIFT;
 }
 
@@ -53,6 +54,13 @@ typedef struct site {
   bool is_lent;
 } site_t;
 
+/* The last page before the first unit that is handed out. Memory of the program's is left alone. */
+static void guard_header(fe_arena_t *arena) {
+  char *end = arena->start + arena->header_units * FE_UNIT_SIZE;
+  size_t size = arena->is_lent ? 0 : FE_GUARD_SIZE;
+  fe_guard_set(&arena->guard, arena->arenas->base, end - size, size);
+}
+
 /* Notes in the memory itself, behind `extra` bytes, that it is an arena of `arenas`. */
 static void make_arena(fe_arenas_t *arenas, const site_t *site, size_t extra) {
   fe_arena_t *arena = (fe_arena_t *)(site->start + extra);
@@ -78,6 +86,7 @@ static void make_arena(fe_arenas_t *arenas, const site_t *site, size_t extra) {
   atomic_fetch_add_explicit(&arenas->dirty_unit_count, dirty_count, memory_order_relaxed);
   atomic_fetch_add_explicit(&arenas->lent_unit_count, dirty_count, memory_order_relaxed);
   fe_arenas_count_reserve(arenas, arena->unit_count, arena->header_units + (size_t)dirty_count);
+  guard_header(arena);
   publish_arena(arenas, arena);
 }
 
@@ -266,9 +275,11 @@ static bool is_unused(const fe_arena_t *arena) {
   return true;
 }
 
-static void end_arena(const fe_base_t *base, const fe_arena_t *arena) {
+static void end_arena(const fe_base_t *base, fe_arena_t *arena) {
   site_t site = {.start = arena->start, .unit_count = arena->unit_count};
   bool is_lent = arena->is_lent;
+  fe_guard_lift(&arena->guard);
+  fe_track_open(site.start, site.unit_count * FE_UNIT_SIZE);
   fe_ownership_clear(site.start, site.unit_count * FE_UNIT_SIZE);
   if (!is_lent) release(base, &site);
 }

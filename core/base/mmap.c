@@ -93,6 +93,11 @@ static void *mmap_grow(const fe_base_t *base, void *chunk, size_t size, size_t n
   return NULL;
 }
 
+static bool mmap_protect(const fe_base_t *base, void *start, size_t size, bool is_accessible) {
+  (void)base;
+  return mprotect(start, size, is_accessible ? PROT_READ | PROT_WRITE : PROT_NONE) == 0;
+}
+
 static void mmap_advise_huge(const fe_base_t *base, void *start, size_t size, bool is_wanted) {
   (void)base;
   madvise(start, size, is_wanted ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
@@ -103,6 +108,7 @@ const fe_base_t fe_base_mmap = {
     .release = mmap_release,
     .decommit = mmap_decommit,
     .grow = mmap_grow,
+    .protect = mmap_protect,
     .advise_huge = mmap_advise_huge,
     .is_zeroed = true,
     .page_size = PAGE_SIZE_MAX,

@@ -24,7 +24,9 @@ void *fe_heap_calloc(fe_heap_t *heap, size_t count, size_t size) {
   if (block == NULL) return NULL;
   bool is_zero = bytes > FE_MEDIUM_MAX && fe_shard_of(block)->is_zero;
   /* All of the block, so that fe_heap_recalloc need not know what was asked for. */
-  return is_zero ? block : memset(block, 0, fe_block_usable_size(block));
+  if (!is_zero) return memset(block, 0, fe_block_usable_size(block));
+  fe_track_define(block, bytes);
+  return block;
 }
 
 void fe_heap_free(fe_heap_t *heap, void *ptr) {
@@ -40,6 +42,7 @@ static bool resize_in_place(fe_heap_t *heap, void *ptr, size_t usable, size_t si
   fe_shard_t *shard = fe_shard_of(ptr);
   fe_heap_t *owner = fe_heap_of(shard);
   if (owner != heap && !(owner->is_thread_heap && heap->is_thread_heap)) return false;
+  if (FE_IS_TRACKED) return size == usable; /* pointers to the old place shall be wrong */
   if (shard->kind == FE_SHARD_LARGE && owner == heap) {
     return fe_large_resize(heap, shard, ptr, size);
   }
@@ -129,8 +132,24 @@ static FE_COLD void *resize_slowly(fe_heap_t *heap, void *ptr, size_t difference
   return moved;
 }
 
+static void *resize_alloc_checked(fe_heap_t *heap, size_t size) {
+  if (size == 0) return NULL;
+  return heap == NULL ? fe_malloc(size) : fe_heap_alloc(heap, size);
+}
+
+/* Builds that check trust nobody. */
+static FE_COLD void *resize_checked(fe_heap_t *heap, void *ptr, size_t new_size) {
+  if (ptr == NULL) return resize_alloc_checked(heap, new_size);
+  size_t size = fe_malloc_size(ptr);
+  void *moved = heap == NULL ? fe_realloc(ptr, new_size) : fe_heap_realloc(heap, ptr, new_size);
+  if (moved != NULL || new_size == 0 || new_size > size) return moved;
+  fe_checked_shrink(ptr, new_size);
+  return ptr;
+}
+
 void *fe_heap_resize(void *heap_or_null, void *ptr, size_t old_size, size_t new_size) {
   fe_heap_t *heap = heap_or_null;
+  if (FE_IS_TRACKED) return resize_checked(heap, ptr, new_size);
   if (ptr == NULL) {
     if (FE_UNLIKELY(heap == NULL || new_size > FE_TINY_MAX)) {
       return resize_alloc_slowly(heap, new_size);

@@ -16,7 +16,7 @@ fe_heap_t fe_heap_empty = {
 };
 
 /* The heap lies behind the header of its nursery's shard. */
-#define FE_HEAP_OFFSET (2 * FE_CACHE_LINE)
+#define FE_HEAP_OFFSET ((FE_SHARD_BLOCKS_START + FE_CACHE_LINE - 1) / FE_CACHE_LINE * FE_CACHE_LINE)
 
 static_assert(FE_HEAP_OFFSET >= FE_SHARD_BLOCKS_START, "the heap lies behind the shard's header");
 static_assert(FE_HEAP_OFFSET + sizeof(fe_heap_t) < FE_UNIT_SIZE * 3 / 4, "a nursery has room");
@@ -65,6 +65,7 @@ fe_heap_t *fe_heap_new(const fe_heap_plan_t *plan) {
   heap->nursery.end = run.start + FE_NURSERY_END;
   if (plan->options != NULL) add_annex(heap, plan->options);
   fe_census_enter(fe_shard_init(&run, 0, &heap->inbox, FE_SHARD_NURSERY));
+  fe_track_heap(heap);
   return heap;
 }
 
@@ -181,14 +182,16 @@ void fe_heap_destroy(fe_heap_t *heap) {
   fe_arenas_t *arenas = heap->context->arenas;
   fe_events_t events = fe_heap_events(heap);
   disconnect(heap);
+  fe_track_heap_end(heap);
   give_everything(heap);
   fe_count_heap_end(arenas, &events);
 }
 
 bool fe_heap_contains(const fe_heap_t *heap, const void *ptr) {
   /* The header lies before ptr; at the start of a chunk or a region there is none. */
-  bool is_inside = fe_owns_address(ptr) && fe_owns_address((const char *)ptr - 1);
-  return is_inside && fe_shard_of(ptr)->inbox == &heap->inbox;
+  if (!fe_owns_address(ptr) || !fe_owns_address((const char *)ptr - 1)) return false;
+  const fe_word_t *inbox = (const fe_word_t *)&fe_shard_of(ptr)->inbox;
+  return fe_track_get_word(inbox) == (uintptr_t)&heap->inbox;
 }
 
 void fe_heap_refresh_figures(fe_heap_t *heap) {

@@ -73,6 +73,13 @@ static void *report_failure(fe_heap_t *heap, size_t bytes) {
   return NULL;
 }
 
+/* Where blocks of several classes lie side by side. In builds that check they do not. */
+static void *alloc_side_by_side(fe_heap_t *heap, unsigned class_index, size_t size) {
+  if (FE_IS_TRACKED) return NULL;
+  void *block = fe_nursery_alloc(heap, class_index, size);
+  return block != NULL ? block : fe_mixed_alloc(heap, class_index, size);
+}
+
 static void *alloc_slowly(fe_heap_t *heap, size_t size, bool is_unchecked) {
   fe_heap_drain(heap);
   if (size > FE_MEDIUM_MAX) return fe_large_alloc(heap, size, heap->granule);
@@ -80,8 +87,7 @@ static void *alloc_slowly(fe_heap_t *heap, size_t size, bool is_unchecked) {
   fe_count_refill(heap, class_index, size);
   fe_shard_t *shard = refill_current(heap, class_index);
   if (shard == &fe_shard_empty) {
-    void *block = fe_nursery_alloc(heap, class_index, size);
-    if (block == NULL) block = fe_mixed_alloc(heap, class_index, size);
+    void *block = alloc_side_by_side(heap, class_index, size);
     if (block != NULL) return block;
     if (heap->current[class_index] == &fe_shard_empty) shard = add_shard(heap, class_index);
   }
@@ -99,11 +105,12 @@ static bool has_given_up_shards(fe_heap_t *heap) {
 FE_COLD void *fe_heap_alloc_slowly(fe_heap_t *heap, size_t size, bool is_unchecked) {
   fe_heap_pulse(heap);
   heap->has_met_limit = false;
-  void *block = alloc_slowly(heap, size, is_unchecked);
+  size_t wanted = fe_checked_size(size);
+  void *block = alloc_slowly(heap, wanted, is_unchecked);
   if (FE_UNLIKELY(block == NULL) && has_given_up_shards(heap)) {
-    block = alloc_slowly(heap, size, is_unchecked);
+    block = alloc_slowly(heap, wanted, is_unchecked);
   }
-  return FE_LIKELY(block != NULL) ? block : report_failure(heap, size);
+  return FE_LIKELY(block != NULL) ? fe_checked_alloc(block, size) : report_failure(heap, size);
 }
 
 /* A block of a shard, not of the nursery: those are not aligned to more than the granule. */
@@ -138,9 +145,10 @@ void *fe_heap_alloc_aligned(fe_heap_t *heap, size_t size, size_t alignment) {
     return block != NULL ? block : fe_heap_alloc_slowly(heap, size, false);
   }
   heap->has_met_limit = false;
-  void *block = alloc_aligned(heap, size == 0 ? 1 : size, alignment);
+  size_t wanted = fe_checked_size(size == 0 ? 1 : size);
+  void *block = alloc_aligned(heap, wanted, alignment);
   if (FE_UNLIKELY(block == NULL) && has_given_up_shards(heap)) {
-    block = alloc_aligned(heap, size == 0 ? 1 : size, alignment);
+    block = alloc_aligned(heap, wanted, alignment);
   }
-  return block != NULL ? block : report_failure(heap, size);
+  return block != NULL ? fe_checked_alloc(block, size) : report_failure(heap, size);
 }

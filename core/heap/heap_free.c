@@ -73,7 +73,7 @@ static void wake(fe_heap_t *heap, fe_shard_t *shard) {
   }
   fe_count(heap, FE_HEAP_REMOTE_BATCH, 1);
   while (block != NULL) {
-    fe_block_t *next = block->next;
+    fe_block_t *next = fe_block_next(block);
     fe_count(heap, FE_HEAP_REMOTE_BLOCK, 1);
     if (shard->kind == FE_SHARD_MIXED) {
       fe_mixed_free(heap, shard, block);

@@ -3,6 +3,7 @@
 #ifndef FERROC_CORE_HEAP_HEAP_INLINE_H
 #define FERROC_CORE_HEAP_HEAP_INLINE_H
 
+#include "core/heap/checked.h"
 #include "core/heap/heap.h"
 
 /* The current shard for a size up to FE_MEDIUM_MAX, fe_shard_empty above. */
@@ -14,20 +15,22 @@ static inline fe_shard_t *fe_heap_current_shard(fe_heap_t *heap, size_t size) {
 
 static inline fe_block_t *fe_shard_pop(fe_shard_t *shard) {
   fe_block_t *block = shard->free;
-  if (FE_LIKELY(block != NULL)) shard->free = block->next;
+  if (FE_LIKELY(block != NULL)) shard->free = fe_block_next(block);
   return block;
 }
 
 /* NULL: the short way does not do. */
 static inline void *fe_heap_alloc_quickly(fe_heap_t *heap, size_t size) {
-  fe_shard_t *shard = fe_heap_current_shard(heap, size);
+  fe_shard_t *shard = fe_heap_current_shard(heap, fe_checked_size(size));
   fe_block_t *block = fe_shard_pop(shard);
   if (FE_LIKELY(block != NULL)) shard->used++;
-  return block;
+  return fe_checked_alloc(block, size);
 }
 
-/* Frees ptr if it is a block of this heap in an ordinary shard; whether it was. */
+/* Frees ptr if it is a block of this heap in an ordinary shard; whether it was. Every block on its
+ * way back comes by here first. */
 static inline bool fe_heap_free_quickly(fe_heap_t *heap, void *ptr) {
+  if (!fe_checked_free(ptr)) return true;
   fe_shard_t *shard = fe_shard_of(ptr);
   if (FE_UNLIKELY(fe_shard_owner(shard) != heap)) return false;
   fe_shard_push(shard, ptr);

@@ -4,32 +4,9 @@
 
 #include "core/heap/counting.h"
 #include "core/heap/heap.h"
+#include "core/heap/large_layout.h"
 #include "core/slab/census.h"
 #include "core/slab/remote.h"
-
-/* The colours of large blocks, so that equal places of several of them do not share cache sets. */
-#define FE_LARGE_COLOUR_COUNT 32
-
-/* The units that a block needs at most: the header in front of it, and what its alignment may skip.
- * A run begins at a unit; a block that begins at a unit too has its header in the unit before. */
-static size_t units_for(size_t size, size_t alignment) {
-  size_t before = fe_align_up(FE_SHARD_BLOCKS_START, alignment);
-  return (before + size + FE_UNIT_SIZE - 1) >> FE_SHARD_SHIFT;
-}
-
-/* What a block of a size counts for: pages of 4 KiB (of a sixteenth of a unit), at most an eighth
- * more. */
-static size_t counted_size(size_t size) { return fe_align_up(size, FE_UNIT_SIZE / 16); }
-
-/* Where the block begins in its run. */
-static char *place_block(const fe_run_t *run, size_t needed_units, size_t size, size_t alignment,
-                         unsigned colour) {
-  char *first = run->start + FE_SHARD_BLOCKS_START;
-  if (alignment > 16) return (char *)fe_align_up((uintptr_t)first, alignment);
-  size_t steps = (needed_units * FE_UNIT_SIZE - FE_SHARD_BLOCKS_START - size) / FE_CACHE_LINE;
-  if (steps >= FE_LARGE_COLOUR_COUNT) steps = FE_LARGE_COLOUR_COUNT - 1;
-  return first + colour % (steps + 1) * FE_CACHE_LINE;
-}
 
 static void link_large(fe_heap_t *heap, fe_shard_t *shard) {
   shard->next = heap->large;
@@ -74,6 +51,7 @@ void *fe_large_alloc(fe_heap_t *heap, size_t size, size_t alignment) {
   if (shard->block_size < charged) fe_budget_uncharge(&heap->budget, charged - shard->block_size);
   shard->start = (uint16_t)((size_t)(block - (char *)shard) / 16);
   enter(heap, shard);
+  guard_block(heap, shard, block);
   fe_count_large_alloc(heap, shard, size);
   fe_census_enter(shard);
   return block;
@@ -172,6 +150,7 @@ static void *copy_to_chunk(fe_heap_t *heap, fe_shard_t *shard, size_t offset, si
 void *fe_large_move(fe_heap_t *heap, void *ptr, size_t size) {
   fe_shard_t *shard = fe_shard_of(ptr);
   if (shard->kind != FE_SHARD_LARGE || fe_heap_of(shard) != heap) return NULL;
+  if (FE_IS_TRACKED) return NULL; /* moved blocks are new ones, and the old ones stay checked */
   if (shard->unit_count <= FE_LARGE_UNITS_MAX || heap->context->arenas->base->grow == NULL) {
     return NULL;
   }

@@ -31,7 +31,7 @@ static size_t lease_step(const fe_heap_t *heap, size_t bytes) {
 static void hold_back(fe_shard_t *shard) {
   while (shard->free != NULL) {
     fe_block_t *block = shard->free;
-    shard->free = block->next;
+    shard->free = fe_block_next(block);
     fe_shard_hold_back(shard, block);
   }
 }
@@ -39,7 +39,7 @@ static void hold_back(fe_shard_t *shard) {
 static void let_go(fe_shard_t *shard) {
   while (shard->held_back != NULL) {
     fe_block_t *block = shard->held_back;
-    shard->held_back = block->next;
+    shard->held_back = fe_block_next(block);
     fe_shard_push(shard, block);
   }
 }
@@ -135,7 +135,7 @@ bool fe_heap_release_held_back(fe_heap_t *heap, fe_shard_t *shard) {
   fe_block_t *block = shard->held_back;
   if (block == NULL || !fe_heap_may_hand_out(heap, shard->block_size)) return false;
   if (!heap->is_tight) return true; /* all of them were let go */
-  shard->held_back = block->next;
+  shard->held_back = fe_block_next(block);
   fe_shard_push(shard, block);
   return true;
 }

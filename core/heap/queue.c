@@ -125,7 +125,7 @@ void fe_heap_give_up_shard(fe_heap_t *heap, fe_shard_t *shard) {
 void fe_heap_take_in(fe_heap_t *heap, fe_shard_t *shard, fe_block_t *block) {
   int32_t count = 0;
   while (block != NULL) {
-    fe_block_t *next = block->next;
+    fe_block_t *next = fe_block_next(block);
     fe_heap_put_back(heap, shard, block);
     count++;
     block = next;

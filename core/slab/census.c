@@ -63,6 +63,7 @@ static void give_parked(fe_arenas_t *arenas) {
 }
 
 bool fe_census_leave(fe_shard_t *shard) {
+  fe_shard_end_checks(shard);
   if (shard->arena == NULL) return true;
   fe_units_t bit;
   _Atomic(fe_units_t) *heads = heads_of(shard, &bit);

@@ -18,7 +18,7 @@ void fe_remote_free(fe_shard_t *shard, fe_block_t *block) {
   uintptr_t wanted;
   do {
     state = fe_remote_state(seen);
-    block->next = fe_remote_blocks(seen);
+    fe_block_set_next(block, fe_remote_blocks(seen));
     wanted = (uintptr_t)block | (state == FE_REMOTE_ASLEEP ? FE_REMOTE_WAKING : state);
     /* Release: the owner sees the link, and everything that was done with the block before.
      * Acquire: whoever finds the shard asleep may write its woken_next, which the owner has read

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "core/slab/carve.h"
 #include "core/slab/remote.h"
 
 fe_shard_t fe_shard_empty;
@@ -10,6 +11,40 @@ fe_shard_t fe_shard_empty;
 /* How many bytes of a unit colours may cost where a block is smaller than that: 1/64. */
 #define FE_COLOUR_STEP 64
 #define FE_COLOUR_COUNT (FE_UNIT_SIZE / 64 / FE_COLOUR_STEP) /* 16 */
+
+#if FE_IS_TRACKED
+
+static void begin_checks(fe_shard_t *shard, const fe_run_t *run) {
+  fe_track_prepare();
+  shard->check = (fe_shard_check_t){.seal = fe_shard_seal(shard)};
+  if (shard->kind == FE_SHARD_NURSERY) return; /* its heap uses it as it likes */
+  char *behind = (char *)shard + FE_SHARD_BLOCKS_START;
+  fe_track_close(behind, (size_t)(run->start + run->unit_count * FE_UNIT_SIZE - behind));
+}
+
+void fe_shard_end_checks(fe_shard_t *shard) {
+  shard->check.seal = 0;
+  fe_guard_lift(&shard->check.before);
+  fe_guard_lift(&shard->check.behind);
+}
+
+void fe_shard_guard(fe_shard_t *shard, const fe_base_t *base, char *end) {
+  if (shard->arena != NULL && shard->arena->is_lent) return;
+  char *run_end = (char *)fe_align_up((uintptr_t)end, FE_UNIT_SIZE);
+  fe_guard_set(&shard->check.before, base, (char *)shard + FE_GUARD_SIZE, FE_GUARD_SIZE);
+  fe_guard_set(&shard->check.behind, base, end, (size_t)(run_end - end));
+}
+
+#else
+
+static void begin_checks(fe_shard_t *shard, const fe_run_t *run) {
+  (void)shard;
+  (void)run;
+}
+
+void fe_shard_end_checks(fe_shard_t *shard) { (void)shard; }
+
+#endif
 
 fe_shard_t *fe_shard_init(const fe_run_t *run, size_t header, fe_inbox_t *inbox,
                           fe_shard_kind_t kind) {
@@ -34,12 +69,13 @@ fe_shard_t *fe_shard_init(const fe_run_t *run, size_t header, fe_inbox_t *inbox,
   shard->arena = run->arena;
   shard->run_start = run->start; /* for blocks: fe_shard_init_blocks */
   shard->unit_count = (uint32_t)run->unit_count;
+  begin_checks(shard, run);
   return shard;
 }
 
 void fe_shard_init_blocks(fe_shard_t *shard, size_t block_size, unsigned class_index,
                           unsigned colour) {
-  size_t room = FE_UNIT_SIZE - FE_SHARD_BLOCKS_START;
+  size_t room = FE_SHARD_ROOM_END - FE_SHARD_ROOM_START;
   size_t offset = (colour % FE_COLOUR_COUNT) * FE_COLOUR_STEP;
   if (block_size > FE_COLOUR_COUNT * FE_COLOUR_STEP) {
     size_t spare_steps = (room % block_size) / FE_COLOUR_STEP + 1;
@@ -48,8 +84,9 @@ void fe_shard_init_blocks(fe_shard_t *shard, size_t block_size, unsigned class_i
   shard->held_back = NULL;
   shard->block_size = block_size;
   shard->class_index = (uint8_t)class_index;
-  shard->start = (uint16_t)(FE_SHARD_BLOCKS_START + offset);
+  shard->start = (uint16_t)(FE_SHARD_ROOM_START + offset);
   shard->reserved = (uint16_t)((room - offset) / block_size);
+  fe_shard_guard(shard, shard->arena->arenas->base, (char *)shard + FE_SHARD_ROOM_END);
 }
 
 size_t fe_shard_extend(fe_shard_t *shard, size_t bytes) {
@@ -59,12 +96,7 @@ size_t fe_shard_extend(fe_shard_t *shard, size_t bytes) {
   if (count > left) count = left;
   if (count == 0) return 0;
   char *first = (char *)shard + shard->start + shard->capacity * size;
-  char *last = first + (count - 1) * size;
-  for (char *block = first; block < last; block += size) {
-    ((fe_block_t *)block)->next = (fe_block_t *)(block + size);
-  }
-  ((fe_block_t *)last)->next = shard->free;
-  shard->free = (fe_block_t *)first;
+  shard->free = fe_carve(first, size, count, shard->free);
   shard->capacity = (uint16_t)(shard->capacity + count);
   return count;
 }

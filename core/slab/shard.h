@@ -15,6 +15,7 @@
 
 #include "core/arena/arena.h"
 #include "core/slab/block.h"
+#include "core/slab/trailer.h"
 
 typedef struct fe_shard fe_shard_t;
 struct fe_heap;
@@ -32,6 +33,18 @@ typedef enum fe_shard_kind {
   FE_SHARD_NURSERY, /* the first unit of a heap, with blocks of many classes */
   FE_SHARD_MIXED,   /* blocks of several larger classes in one unit */
 } fe_shard_kind_t;
+
+#if FE_IS_TRACKED
+/* What a free is checked by. */
+typedef struct fe_shard_check {
+  uintptr_t seal;            /* right in shards that are in use; see fe_shard_is_sealed */
+  size_t large_offset;       /* from the shard to its large block; constant */
+  fe_guard_t before, behind; /* around the blocks */
+} fe_shard_check_t;
+#else
+typedef struct fe_shard_check {
+} fe_shard_check_t;
+#endif
 
 struct fe_shard {
   /* -- the owner's line -- */
@@ -78,12 +91,16 @@ struct fe_shard {
     fe_block_t *held_back; /* blocks: free ones that the heap's limit keeps from `free`; owner */
   };
   uint32_t unit_count; /* of the run; owner */
+  fe_shard_check_t check;
 };
 
-#define FE_SHARD_BLOCKS_START 112
+/* The bytes before the first block, and where room for blocks begins and ends. */
+#define FE_SHARD_BLOCKS_START ((size_t)112 + 2 * FE_CACHE_LINE * FE_IS_TRACKED)
+#define FE_SHARD_ROOM_START (FE_SHARD_BLOCKS_START + 2 * FE_GUARD_SIZE)
+#define FE_SHARD_ROOM_END (FE_UNIT_SIZE - FE_GUARD_SIZE)
 
 static_assert(offsetof(struct fe_shard, published) < FE_CACHE_LINE, "one line for the owner");
-static_assert(offsetof(struct fe_shard, unit_count) + sizeof(uint32_t) <= FE_SHARD_BLOCKS_START,
+static_assert(offsetof(struct fe_shard, check) + sizeof(fe_shard_check_t) <= FE_SHARD_BLOCKS_START,
               "blocks start behind the header");
 static_assert(FE_SHARD_BLOCKS_START % 64 == 48, "the start that CPython's collector likes");
 
@@ -103,6 +120,32 @@ static inline struct fe_heap *fe_shard_owner(const fe_shard_t *shard) {
 static inline void fe_shard_set_owner(fe_shard_t *shard, struct fe_heap *owner) {
   atomic_store_explicit(&shard->owner, owner, memory_order_relaxed);
 }
+
+#if FE_IS_TRACKED
+
+/* What the header of a shard that is in use has in check.seal. Nothing else that lies at the start
+ * of a unit has it there. */
+static inline uintptr_t fe_shard_seal(const fe_shard_t *shard) {
+  return fe_trailer_mix(shard, FE_UNIT_SIZE);
+}
+
+static inline bool fe_shard_is_sealed(const fe_shard_t *shard) {
+  return fe_track_get_word(&shard->check.seal) == fe_shard_seal(shard);
+}
+
+/* Sets guard pages of the base between the header and the blocks, and from `end` to the end of its
+ * unit. */
+void fe_shard_guard(fe_shard_t *shard, const fe_base_t *base, char *end);
+
+#else
+
+static inline void fe_shard_guard(fe_shard_t *shard, const fe_base_t *base, const char *end) {
+  (void)shard;
+  (void)base;
+  (void)end;
+}
+
+#endif
 
 /* The value of a count that only the caller writes. */
 static inline int32_t fe_count_get(const _Atomic(int32_t) *count) {
@@ -145,12 +188,12 @@ static inline bool fe_shard_has_interior(const fe_shard_t *shard) {
 }
 
 static inline void fe_shard_push(fe_shard_t *shard, fe_block_t *block) {
-  block->next = shard->free;
+  fe_block_set_next(block, shard->free);
   shard->free = block;
 }
 
 static inline void fe_shard_hold_back(fe_shard_t *shard, fe_block_t *block) {
-  block->next = shard->held_back;
+  fe_block_set_next(block, shard->held_back);
   shard->held_back = block;
 }
 
@@ -173,5 +216,8 @@ fe_block_t *fe_shard_block_start(const fe_shard_t *shard, const void *ptr);
 
 /* The run of the shard, to be given back to its arenas. Owner. */
 fe_run_t fe_shard_run(const fe_shard_t *shard);
+
+/* The shard ends: it is none any more for the checks, and has no guard pages. Owner. */
+void fe_shard_end_checks(fe_shard_t *shard);
 
 #endif /* FERROC_CORE_SLAB_SHARD_H */

@@ -44,7 +44,7 @@ static const char *first_block(const fe_shard_t *shard) {
 }
 
 static void add_list(block_set_t *set, const fe_shard_t *shard, const fe_block_t *block) {
-  for (; block != NULL; block = block->next) {
+  for (; block != NULL; block = fe_block_next(block)) {
     add_to_set(set, (size_t)((const char *)block - first_block(shard)) / shard->block_size);
   }
 }
