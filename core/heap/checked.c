@@ -89,14 +89,16 @@ static FE_COLD const char *diagnose(const place_t *place, const char *ptr) {
 static const char *find_live(place_t *place, const void *ptr, size_t *size) {
   const char *wrong = find(place, ptr);
   if (wrong != NULL) return wrong;
-  *size = fe_track_get_word(&place->trailer->size);
+  uintptr_t skipped = fe_trailer_size(0, (size_t)((const char *)ptr - place->start));
+  *size = fe_track_get_word(&place->trailer->size) - skipped;
   bool is_live = fe_track_get_word(&place->trailer->check) == fe_trailer_live(ptr, *size);
   if (FE_UNLIKELY(!is_live)) return diagnose(place, ptr);
   return is_slack_whole(place, (const char *)ptr + *size) ? NULL : overrun;
 }
 
 static void note_size(const place_t *place, char *ptr, size_t size) {
-  fe_track_set_word(&place->trailer->size, size);
+  size_t skipped = (size_t)(ptr - place->start);
+  fe_track_set_word(&place->trailer->size, fe_trailer_size(size, skipped));
   fe_track_set_word(&place->trailer->check, fe_trailer_live(ptr, size));
   mark_slack(place, ptr + size);
 }
@@ -115,8 +117,27 @@ void *fe_checked_alloc(void *block, size_t size) {
   if (FE_UNLIKELY(wrong != NULL)) fe_fail("the free block at %p %s", block, wrong);
   look_at_freed(&place);
   note_size(&place, block, size);
-  fe_track_alloc(place.shard->inbox, block, size);
+  fe_track_alloc(block, size);
   return block;
+}
+
+/* What memset would take too long to fill goes back to the system. */
+#define FE_FILL_MAX ((size_t)256 << 10)
+
+static bool drop_contents(const place_t *place) {
+  if (!FE_IS_HARDENED || place->size <= FE_FILL_MAX) return false;
+  const fe_base_t *base = fe_heap_of(place->shard)->context->arenas->base;
+  const fe_arena_t *arena = place->shard->arena;
+  if (base->decommit == NULL || (arena != NULL && arena->is_lent)) return false;
+  char *first = (char *)fe_align_up((uintptr_t)place->start, base->page_size);
+  uintptr_t end = (uintptr_t)(place->start + place->size) & ~(base->page_size - 1);
+  return base->decommit(base, first, end - (uintptr_t)first);
+}
+
+/* The trailer stays readable: it says that the block was freed. */
+static void end_contents(const place_t *place, void *ptr) {
+  fe_track_set_word(&place->trailer->check, fe_trailer_freed(place->start));
+  if (!drop_contents(place)) fe_track_free(ptr, place->start, place->size);
 }
 
 bool fe_checked_free(void *ptr) {
@@ -127,8 +148,7 @@ bool fe_checked_free(void *ptr) {
     fe_track_misdeed(ptr, "free", wrong);
     return false;
   }
-  fe_track_set_word(&place.trailer->check, fe_trailer_freed(place.start));
-  fe_track_free(place.shard->inbox, ptr, place.start, place.size);
+  end_contents(&place, ptr);
   return true;
 }
 
@@ -146,7 +166,34 @@ void fe_checked_shrink(void *ptr, size_t size) {
   size_t old_size;
   if (find_live(&place, ptr, &old_size) != NULL) return;
   note_size(&place, ptr, size);
-  fe_track_shrink(place.shard->inbox, ptr, old_size, size);
+  fe_track_shrink(ptr, old_size, size);
+}
+
+/* Where the block at `place` was handed out, if it is live; else NULL. */
+static char *live_block(const place_t *place) {
+  uintptr_t word = fe_track_get_word(&place->trailer->size);
+  bool is_large = place->shard->kind == FE_SHARD_LARGE;
+  size_t skipped = is_large ? 0 : word >> (sizeof word * 4);
+  char *ptr = place->start + skipped;
+  uintptr_t live = fe_trailer_live(ptr, word - fe_trailer_size(0, skipped));
+  return fe_track_get_word(&place->trailer->check) == live ? ptr : NULL;
+}
+
+static void end_block(fe_shard_t *shard, char *start) {
+  place_t place;
+  set_place(&place, shard, start);
+  char *ptr = live_block(&place);
+  if (ptr != NULL) fe_track_end(ptr);
+}
+
+void fe_checked_end_shard(fe_shard_t *shard) {
+  if (!FE_TRACK_COUNTS_BLOCKS || shard->kind == FE_SHARD_NURSERY) return;
+  if (shard->kind == FE_SHARD_LARGE) {
+    end_block(shard, (char *)shard + shard->check.large_offset);
+    return;
+  }
+  char *first = (char *)shard + shard->start;
+  for (size_t i = 0; i < shard->capacity; i++) end_block(shard, first + i * shard->block_size);
 }
 
 #endif

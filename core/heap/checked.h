@@ -25,7 +25,12 @@ size_t fe_checked_requested(const void *ptr);
 /* The block stays where it is and has fewer bytes from now on. */
 void fe_checked_shrink(void *ptr, size_t size);
 
+/* The shard's heap ends, and with it all its live blocks. */
+void fe_checked_end_shard(fe_shard_t *shard);
+
 #else
+
+static inline void fe_checked_end_shard(fe_shard_t *shard) { (void)shard; }
 
 static inline size_t fe_checked_size(size_t size) { return size; }
 

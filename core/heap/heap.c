@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/heap/checked.h"
 #include "core/heap/counting.h"
 #include "core/slab/census.h"
 #include "core/slab/remote.h"
@@ -65,7 +66,6 @@ fe_heap_t *fe_heap_new(const fe_heap_plan_t *plan) {
   heap->nursery.end = run.start + FE_NURSERY_END;
   if (plan->options != NULL) add_annex(heap, plan->options);
   fe_census_enter(fe_shard_init(&run, 0, &heap->inbox, FE_SHARD_NURSERY));
-  fe_track_heap(heap);
   return heap;
 }
 
@@ -137,6 +137,7 @@ static bool is_busy(fe_heap_t *heap) {
 static void give_list(fe_context_t *context, fe_shard_t *shard) {
   while (shard != NULL) {
     fe_shard_t *next = shard->next;
+    fe_checked_end_shard(shard);
     fe_run_t run = fe_shard_run(shard);
     if (fe_census_leave(shard)) fe_context_give(context, &run);
     shard = next;
@@ -182,7 +183,6 @@ void fe_heap_destroy(fe_heap_t *heap) {
   fe_arenas_t *arenas = heap->context->arenas;
   fe_events_t events = fe_heap_events(heap);
   disconnect(heap);
-  fe_track_heap_end(heap);
   give_everything(heap);
   fe_count_heap_end(arenas, &events);
 }

@@ -18,7 +18,7 @@ static void begin_checks(fe_shard_t *shard, const fe_run_t *run) {
   fe_track_prepare();
   shard->check = (fe_shard_check_t){.seal = fe_shard_seal(shard)};
   if (shard->kind == FE_SHARD_NURSERY) return; /* its heap uses it as it likes */
-  char *behind = (char *)shard + FE_SHARD_BLOCKS_START;
+  char *behind = (char *)(shard + 1);
   fe_track_close(behind, (size_t)(run->start + run->unit_count * FE_UNIT_SIZE - behind));
 }
 

@@ -10,7 +10,7 @@
 #if FE_IS_TRACKED
 
 typedef struct fe_trailer {
-  uintptr_t size;  /* what was asked for */
+  uintptr_t size;  /* what was asked for, and how far into the block; see fe_trailer_size */
   uintptr_t check; /* fe_trailer_live, fe_trailer_freed, or 0: the block was never handed out */
 } fe_trailer_t;
 
@@ -18,6 +18,12 @@ static_assert(sizeof(fe_trailer_t) <= FE_TRACK_TRAILER, "a trailer has room");
 
 static inline fe_trailer_t *fe_trailer_at(void *start, size_t block_size) {
   return (fe_trailer_t *)((char *)start + block_size - FE_TRACK_TRAILER);
+}
+
+/* The word of a block that was handed out `skipped` bytes from its start. None is skipped in blocks
+ * whose size would not fit into half a word. */
+static inline uintptr_t fe_trailer_size(size_t size, size_t skipped) {
+  return size + ((uintptr_t)skipped << (sizeof(uintptr_t) * 4));
 }
 
 static inline uintptr_t fe_trailer_mix(const void *ptr, uintptr_t more) {

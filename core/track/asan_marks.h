@@ -21,9 +21,6 @@ static inline void fe_track_close(void *start, size_t size) {
   ASAN_POISON_MEMORY_REGION(start, size);
 }
 
-static inline void fe_track_heap(void *heap) { (void)heap; }
-static inline void fe_track_heap_end(void *heap) { (void)heap; }
-
 static inline void fe_track_define(void *ptr, size_t size) {
   (void)ptr;
   (void)size;
@@ -44,19 +41,19 @@ static inline void fe_track_look(const void *start, size_t block_size) {
 static inline uintptr_t fe_track_secret(void) { return 0; }
 static inline void fe_track_prepare(void) {}
 
-static inline void fe_track_alloc(void *heap, void *ptr, size_t size) {
-  (void)heap;
+static inline void fe_track_alloc(void *ptr, size_t size) {
   ASAN_UNPOISON_MEMORY_REGION(ptr, size);
 }
 
-static inline void fe_track_free(void *heap, void *ptr, void *start, size_t block_size) {
-  (void)heap;
+static inline void fe_track_free(void *ptr, void *start, size_t block_size) {
   (void)ptr;
   ASAN_POISON_MEMORY_REGION(start, block_size);
 }
 
-static inline void fe_track_shrink(void *heap, void *ptr, size_t old_size, size_t size) {
-  (void)heap;
+#define FE_TRACK_COUNTS_BLOCKS 0
+static inline void fe_track_end(void *ptr) { (void)ptr; }
+
+static inline void fe_track_shrink(void *ptr, size_t old_size, size_t size) {
   ASAN_POISON_MEMORY_REGION(ptr, old_size);
   ASAN_UNPOISON_MEMORY_REGION(ptr, size);
 }

@@ -39,9 +39,6 @@ static inline void fe_track_close(void *start, size_t size) {
   (void)size;
 }
 
-static inline void fe_track_heap(void *heap) { (void)heap; }
-static inline void fe_track_heap_end(void *heap) { (void)heap; }
-
 static inline void fe_track_define(void *ptr, size_t size) {
   (void)ptr;
   (void)size;
@@ -55,8 +52,7 @@ static inline uintptr_t fe_hardened_key(const void *place) {
 /* A right link leads to a block of the same unit, or is the last. */
 static inline fe_block_t *fe_track_get_link(fe_block_t *const *link) {
   uintptr_t next = (uintptr_t)*link ^ fe_hardened_key(link);
-  bool is_near = (next ^ (uintptr_t)link) < FE_UNIT_SIZE && (next & 7) == 0;
-  if (FE_UNLIKELY(!is_near && next != 0)) fe_hardened_bad_link(link);
+  if (FE_UNLIKELY(!fe_track_is_link(link, next))) fe_hardened_bad_link(link);
   return (fe_block_t *)next;
 }
 
@@ -74,20 +70,20 @@ static inline void fe_track_set_word(fe_word_t *word, uintptr_t value) { *word =
 
 _Noreturn void fe_hardened_written_after_free(const void *block);
 
-static inline void fe_track_alloc(void *heap, void *ptr, size_t size) {
-  (void)heap;
+static inline void fe_track_alloc(void *ptr, size_t size) {
   (void)ptr;
   (void)size;
 }
 
-static inline void fe_track_free(void *heap, void *ptr, void *start, size_t block_size) {
-  (void)heap;
+static inline void fe_track_free(void *ptr, void *start, size_t block_size) {
   (void)ptr;
   memset(start, FE_HARDENED_JUNK, block_size - FE_TRACK_TRAILER);
 }
 
-static inline void fe_track_shrink(void *heap, void *ptr, size_t old_size, size_t size) {
-  (void)heap;
+#define FE_TRACK_COUNTS_BLOCKS 0
+static inline void fe_track_end(void *ptr) { (void)ptr; }
+
+static inline void fe_track_shrink(void *ptr, size_t old_size, size_t size) {
   (void)ptr;
   (void)old_size;
   (void)size;

@@ -20,10 +20,6 @@ static inline void fe_track_close(void *start, size_t size) {
   (void)size;
 }
 
-/* A heap begins, and ends with all its blocks. */
-static inline void fe_track_heap(void *heap) { (void)heap; }
-static inline void fe_track_heap_end(void *heap) { (void)heap; }
-
 /* The bytes of a block are known to be zeros. */
 static inline void fe_track_define(void *ptr, size_t size) {
   (void)ptr;

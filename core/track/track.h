@@ -17,9 +17,24 @@ typedef struct fe_block fe_block_t;
 /* A word of memory, whatever it is to others. */
 typedef uintptr_t __attribute__((may_alias)) fe_word_t;
 
+/* Whether the link at `link` can lead to `next`: a block of the same unit, or none. */
+static inline bool fe_track_is_link(const void *link, uintptr_t next) {
+  bool is_near = (next ^ (uintptr_t)link) < FE_UNIT_SIZE && (next & 7) == 0;
+  return is_near || next == 0;
+}
+
+/* GCC says by a macro that it instruments, Clang by a feature. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define FE_TRACK_ASAN
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define FE_TRACK_ASAN
+#endif
+
 #if defined(FE_TRACK_VALGRIND)
 #include "core/track/valgrind_marks.h"
-#elif defined(__SANITIZE_ADDRESS__)
+#elif defined(FE_TRACK_ASAN)
 #include "core/track/asan_marks.h"
 #elif defined(FE_HARDENED)
 #include "core/track/hardened_marks.h"

@@ -1,5 +1,5 @@
-/* Marks for memcheck. What a heap hands out is a memory pool of memcheck's, so that it knows each
- * block with its size and its stack traces, and forgets all of them when the heap ends. */
+/* Marks for memcheck, which then knows each block with its size and its stack traces. Its memory
+ * pools would end with their heaps by themselves, but it reports no leaks from them. */
 #ifndef FERROC_CORE_TRACK_VALGRIND_MARKS_H
 #define FERROC_CORE_TRACK_VALGRIND_MARKS_H
 
@@ -19,9 +19,6 @@ static inline void fe_track_close(void *start, size_t size) {
   VALGRIND_MAKE_MEM_NOACCESS(start, size);
 }
 
-static inline void fe_track_heap(void *heap) { VALGRIND_CREATE_MEMPOOL(heap, 0, 0); }
-static inline void fe_track_heap_end(void *heap) { VALGRIND_DESTROY_MEMPOOL(heap); }
-
 static inline void fe_track_define(void *ptr, size_t size) { VALGRIND_MAKE_MEM_DEFINED(ptr, size); }
 
 /* Links and trailers lie in memory that is closed. Memcheck takes what it reads there for defined.
@@ -39,8 +36,10 @@ static inline void fe_track_set_word(fe_word_t *word, uintptr_t value) {
   VALGRIND_ENABLE_ERROR_REPORTING;
 }
 
+/* Memcheck has reported whoever wrote into the free block; the blocks behind it are lost. */
 static inline fe_block_t *fe_track_get_link(fe_block_t *const *link) {
-  return (fe_block_t *)fe_track_get_word((const fe_word_t *)link);
+  uintptr_t next = fe_track_get_word((const fe_word_t *)link);
+  return fe_track_is_link(link, next) ? (fe_block_t *)next : NULL;
 }
 
 static inline void fe_track_set_link(fe_block_t **link, fe_block_t *next) {
@@ -57,21 +56,24 @@ static inline uintptr_t fe_track_secret(void) { return 0; }
 static inline void fe_track_prepare(void) {}
 
 /* A block of `size` bytes is handed out, its contents unknown. */
-static inline void fe_track_alloc(void *heap, void *ptr, size_t size) {
-  VALGRIND_MEMPOOL_ALLOC(heap, ptr, size);
+static inline void fe_track_alloc(void *ptr, size_t size) {
+  VALGRIND_MALLOCLIKE_BLOCK(ptr, size, 0, false);
 }
 
 /* It comes back; it lies in `block_size` bytes from `start` on. */
-static inline void fe_track_free(void *heap, void *ptr, void *start, size_t block_size) {
+static inline void fe_track_free(void *ptr, void *start, size_t block_size) {
   (void)start;
   (void)block_size;
-  VALGRIND_MEMPOOL_FREE(heap, ptr);
+  VALGRIND_FREELIKE_BLOCK(ptr, 0);
 }
 
+/* Its heap ends, and it with it. */
+#define FE_TRACK_COUNTS_BLOCKS 1
+static inline void fe_track_end(void *ptr) { VALGRIND_FREELIKE_BLOCK(ptr, 0); }
+
 /* It keeps its place and its contents. */
-static inline void fe_track_shrink(void *heap, void *ptr, size_t old_size, size_t size) {
-  (void)old_size;
-  VALGRIND_MEMPOOL_CHANGE(heap, ptr, ptr, size);
+static inline void fe_track_shrink(void *ptr, size_t old_size, size_t size) {
+  VALGRIND_RESIZEINPLACE_BLOCK(ptr, old_size, size, 0);
 }
 
 /* What was handed in is no live block, for the given reason. The caller goes on without it. */
