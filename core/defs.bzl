@@ -26,11 +26,19 @@ _TLS_LOADED_LATER = ["-ftls-model=global-dynamic"]
 
 _TLS_DESCRIPTORS = ["-mtls-dialect=gnu2"]
 
+# What the configurations valgrind, asan and hardened make of the core (track/track.h), side by side with the ordinary
+# build.
+CHECKING_VARIANTS = {
+    "valgrind": ["-DFE_TRACK_VALGRIND"],
+    "asan": ["-fsanitize=address"],
+    "hardened": ["-DFE_HARDENED"],
+}
+
 def fe_floor(name, visibility, floors_below = [], srcs = None, hosted = [], freestanding = [], copts = [], **kwargs):
     """A floor of the core: all .c and .cc files of its folder, and its .h files for those above.
 
-    Makes two libraries: `name`, and `name`_dlopen for shared libraries that a running program loads; and the files
-    `freestanding`, of which //core:bare_metal_* are made.
+    Makes two libraries: `name`, and `name`_dlopen for shared libraries that a running program loads; those of
+    CHECKING_VARIANTS, for tests of what they find; and the files `freestanding`, of which //core:bare_metal_* are made.
 
     Args:
       name: the floor's name, its folder's too.
@@ -48,18 +56,21 @@ def fe_floor(name, visibility, floors_below = [], srcs = None, hosted = [], free
         srcs = native.glob(["*.c", "*.h"], exclude = freestanding, allow_empty = True),
         visibility = ["//tests/fuzz:__pkg__"],
     )
-    for suffix, tls_flags in [
-        ("", _TLS_AT_START),
+    variants = [
+        ("", _TLS_AT_START, []),
         ("_dlopen", _TLS_LOADED_LATER + select({
             "//core:x86_64": _TLS_DESCRIPTORS,
             "//conditions:default": [],
-        })),
-    ]:
+        }), []),
+    ]
+    for checking, checking_flags in CHECKING_VARIANTS.items():
+        variants.append(("_" + checking, _TLS_AT_START + checking_flags, ["manual"]))
+    for suffix, flags, tags in variants:
         cc_library(
             name = name + suffix,
             srcs = srcs or native.glob(["*.c", "*.cc"], exclude = freestanding, allow_empty = True),
             hdrs = native.glob(["*.h"], allow_empty = True),
-            copts = _FLAGS + copts + tls_flags + select({
+            copts = _FLAGS + copts + flags + select({
                 "//core:release": _RELEASE_FLAGS,
                 "//conditions:default": [],
             }),
@@ -68,6 +79,7 @@ def fe_floor(name, visibility, floors_below = [], srcs = None, hosted = [], free
 
             # A shared library of ours holds the functions that nobody in it calls.
             alwayslink = True,
+            tags = tags,
             visibility = visibility,
             deps = ["//core:api"] + ["//core/%s:%s%s" % (floor, floor, suffix) for floor in floors_below],
             **kwargs

@@ -140,8 +140,11 @@ static void *resize_alloc_checked(fe_heap_t *heap, size_t size) {
 /* Builds that check trust nobody. */
 static FE_COLD void *resize_checked(fe_heap_t *heap, void *ptr, size_t new_size) {
   if (ptr == NULL) return resize_alloc_checked(heap, new_size);
+  if (heap == NULL) return fe_realloc(ptr, new_size);
   size_t size = fe_malloc_size(ptr);
-  void *moved = heap == NULL ? fe_realloc(ptr, new_size) : fe_heap_realloc(heap, ptr, new_size);
+  heap->is_shrinking = new_size <= size;
+  void *moved = fe_heap_realloc(heap, ptr, new_size);
+  heap->is_shrinking = false;
   if (moved != NULL || new_size == 0 || new_size > size) return moved;
   fe_checked_shrink(ptr, new_size);
   return ptr;

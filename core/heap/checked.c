@@ -36,7 +36,7 @@ static const char *find_in_blocks(place_t *place, fe_shard_t *shard, char *ptr) 
 
 /* Where the block at ptr lies, live or not. Returns NULL, or what is wrong with ptr. */
 static const char *find(place_t *place, const void *ptr) {
-  if (!fe_owns_address(ptr)) return not_ours;
+  if (!fe_owns_address(ptr) || !fe_owns_address((const char *)ptr - 1)) return not_ours;
   fe_shard_t *shard = fe_shard_of(ptr);
   if (!fe_shard_is_sealed(shard) || shard->kind == FE_SHARD_NURSERY) return no_block;
   if (((uintptr_t)ptr & 7) != 0) return inside;
