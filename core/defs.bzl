@@ -27,11 +27,20 @@ _TLS_LOADED_LATER = ["-ftls-model=global-dynamic"]
 _TLS_DESCRIPTORS = ["-mtls-dialect=gnu2"]
 
 # What the configurations valgrind, asan and hardened make of the core (track/track.h), side by side with the ordinary
-# build.
+# build. Without assertions: what they would find, the checks must find.
 CHECKING_VARIANTS = {
-    "valgrind": ["-DFE_TRACK_VALGRIND"],
-    "asan": ["-fsanitize=address"],
-    "hardened": ["-DFE_HARDENED"],
+    "valgrind": [
+        "-DFE_TRACK_VALGRIND",
+        "-DNDEBUG",
+    ],
+    "asan": [
+        "-fsanitize=address",
+        "-DNDEBUG",
+    ],
+    "hardened": [
+        "-DFE_HARDENED",
+        "-DNDEBUG",
+    ],
 }
 
 def fe_floor(name, visibility, floors_below = [], srcs = None, hosted = [], freestanding = [], copts = [], **kwargs):

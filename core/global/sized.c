@@ -53,7 +53,10 @@ void fe_free_aligned_sized(void *ptr, size_t alignment, size_t size) {
 /* A large block has room to the end of its last 16 bytes at least; how much more depends on where
  * in its units it comes to lie. */
 static size_t good_size(size_t size, size_t granule) {
-  if (size <= FE_MEDIUM_MAX) return fe_class_size(fe_class_of(size, granule));
+  size_t wanted = fe_checked_size(size);
+  if (wanted <= FE_MEDIUM_MAX) {
+    return fe_class_size(fe_class_of(wanted, granule)) - FE_TRACK_TRAILER;
+  }
   return size > PTRDIFF_MAX ? size : fe_align_up(size, 16);
 }
 

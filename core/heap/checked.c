@@ -131,6 +131,7 @@ static bool drop_contents(const place_t *place) {
   if (base->decommit == NULL || (arena != NULL && arena->is_lent)) return false;
   char *first = (char *)fe_align_up((uintptr_t)place->start, base->page_size);
   uintptr_t end = (uintptr_t)(place->start + place->size) & ~(base->page_size - 1);
+  if ((uintptr_t)first >= end) return false; /* pages may be large */
   return base->decommit(base, first, end - (uintptr_t)first);
 }
 

@@ -21,7 +21,7 @@ static size_t count_room(fe_heap_t *heap) {
   enum { MOST = 200 };
   void *blocks[MOST];
   size_t count = 0;
-  while (count < MOST && (blocks[count] = fe_heap_alloc(heap, LARGE)) != NULL) {
+  while (count < MOST && (blocks[count] = fe_heap_alloc(heap, LARGE - TRAILER)) != NULL) {
     count++;
   }
   require(count < MOST);
@@ -40,12 +40,12 @@ static void what_a_child_takes_counts_for_its_parent(void **state) {
   fe_heap_t *child = heap_under(parent, 0);
   fe_heap_t *sibling = heap_under(parent, 0);
   assert_int_equal(count_room(child), 10);
-  void *of_child = fe_heap_alloc(child, 4 * LARGE);
+  void *of_child = fe_heap_alloc(child, 4 * LARGE - TRAILER);
   assert_non_null(of_child);
   assert_int_equal(fe_heap_used_bytes(child), 4 * LARGE);
   assert_int_equal(count_room(parent), 6);
   assert_int_equal(count_room(sibling), 6);
-  void *of_parent = fe_heap_alloc(parent, 5 * LARGE);
+  void *of_parent = fe_heap_alloc(parent, 5 * LARGE - TRAILER);
   assert_non_null(of_parent);
   assert_int_equal(count_room(child), 1);
   assert_int_equal(count_room(sibling), 1);
@@ -94,7 +94,7 @@ static void every_level_has_its_limit(void **state) {
   for (size_t i = 0; i < 4; i++) {
     assert_int_equal(count_room(leaves[i]), alone[i]);
   }
-  void *in_2 = fe_heap_alloc(leaves[2], 7 * LARGE);
+  void *in_2 = fe_heap_alloc(leaves[2], 7 * LARGE - TRAILER);
   assert_non_null(in_2);
   static const size_t beside_2[] = {3, 3, 1, 1};
   for (size_t i = 0; i < 4; i++) {
@@ -102,7 +102,7 @@ static void every_level_has_its_limit(void **state) {
   }
   assert_int_equal(count_room(branches[0]), 3);
   assert_int_equal(count_room(root), 3);
-  void *in_0 = fe_heap_alloc(leaves[0], 2 * LARGE);
+  void *in_0 = fe_heap_alloc(leaves[0], 2 * LARGE - TRAILER);
   assert_non_null(in_0);
   static const size_t beside_both[] = {1, 1, 1, 1};
   for (size_t i = 0; i < 4; i++) {
@@ -133,7 +133,7 @@ static void a_destroyed_child_gives_everything_back(void **state) {
         fe_heap_free(child, block);
       }
     }
-    fe_heap_alloc(child, LARGE);
+    fe_heap_alloc(child, LARGE - TRAILER);
     assert_true(count_room(root) < 10);
     fe_heap_destroy(child);
     assert_int_equal(count_room(root), 10);
@@ -173,21 +173,21 @@ static void a_limit_can_be_lowered_below_what_children_use(void **state) {
   fe_heap_t *child = heap_under(parent, 0);
   void *blocks[10];
   for (size_t i = 0; i < 10; i++) {
-    blocks[i] = fe_heap_alloc(child, LARGE);
+    blocks[i] = fe_heap_alloc(child, LARGE - TRAILER);
     assert_non_null(blocks[i]);
   }
   fe_heap_set_limit(parent, 5 * LARGE);
   for (size_t i = 0; i < 5; i++) {
-    assert_null(fe_heap_alloc(child, LARGE));
+    assert_null(fe_heap_alloc(child, LARGE - TRAILER));
     assert_null(fe_heap_alloc(parent, 1));
     fe_heap_free(child, blocks[i]);
   }
-  assert_null(fe_heap_alloc(child, LARGE));
+  assert_null(fe_heap_alloc(child, LARGE - TRAILER));
   fe_heap_free(child, blocks[5]);
-  assert_non_null(fe_heap_alloc(child, LARGE));
-  assert_null(fe_heap_alloc(child, LARGE));
+  assert_non_null(fe_heap_alloc(child, LARGE - TRAILER));
+  assert_null(fe_heap_alloc(child, LARGE - TRAILER));
   fe_heap_set_limit(parent, 0);
-  assert_non_null(fe_heap_alloc(child, 50 * LARGE));
+  assert_non_null(fe_heap_alloc(child, 50 * LARGE - TRAILER));
   fe_heap_destroy(child);
   fe_heap_destroy(parent);
 }
@@ -197,9 +197,9 @@ static void a_thread_heap_can_be_a_parent(void **state) {
   fe_heap_t *parent = fe_thread_heap();
   fe_heap_t *child = heap_under(parent, 0);
   fe_heap_set_limit(parent, fe_heap_used_bytes(parent) + 2 * LARGE);
-  assert_null(fe_heap_alloc(child, 3 * LARGE));
+  assert_null(fe_heap_alloc(child, 3 * LARGE - TRAILER));
   fe_heap_set_limit(parent, 0);
-  assert_non_null(fe_heap_alloc(child, 3 * LARGE));
+  assert_non_null(fe_heap_alloc(child, 3 * LARGE - TRAILER));
   fe_heap_destroy(child);
 }
 
@@ -287,7 +287,7 @@ static void threads_under_a_limit_never_pass_it_together(void **state) {
 }
 
 static void *end_child(void *child) {
-  fe_heap_free(child, fe_heap_alloc(child, LARGE));
+  fe_heap_free(child, fe_heap_alloc(child, LARGE - TRAILER));
   fe_heap_destroy(child);
   return NULL;
 }

@@ -7,6 +7,7 @@ static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
 /* The most that a live block of this size may count. */
 static size_t most_counted(size_t size, size_t granule) {
+  size += TRAILER;
   size_t stepped = (size + granule - 1) / granule * granule;
   size_t eighth = size + size / 8;
   return size <= granule ? granule : stepped > eighth ? stepped : eighth;

@@ -76,7 +76,7 @@ static void check_all_blocks(void) {
 }
 
 static size_t most_counted(const shadow_block_t *entry) {
-  size_t size = entry->size;
+  size_t size = entry->size + TRAILER;
   size_t most = size + size / 8 < size + 16 ? size + 16 : size + size / 8;
   return entry->is_aligned ? SIZE_MAX / 2 / BLOCK_MAX : most;
 }

@@ -44,6 +44,23 @@
 #define UNITS_PER_SLAB (SLAB_BYTES / UNIT_BYTES)
 #define MEDIUM_MAX (UNIT_BYTES * 15 / 32) /* the largest blocks that share a shard */
 
+/* Builds of the library that check (core/track/track.h) add a trailer to each block, always move a
+ * block whose size changes, and let nobody look into free memory. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HAS_ADDRESS_SANITIZER
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define HAS_ADDRESS_SANITIZER
+#endif
+#if defined(FE_HARDENED) || defined(FE_TRACK_VALGRIND) || defined(HAS_ADDRESS_SANITIZER)
+#define IS_CHECKED true
+#define TRAILER ((size_t)16)
+#else
+#define IS_CHECKED false
+#define TRAILER ((size_t)0)
+#endif
+
 /* A power of two, so big that no machine has memory for it: 2^48 bytes, or 2^30 on one of 32 bits.
  */
 #define BEYOND_MEMORY ((size_t)1 << (sizeof(size_t) > 4 ? 48 : 30))
