@@ -128,7 +128,8 @@ static bool drop_contents(const place_t *place) {
   if (!FE_IS_HARDENED || place->size <= FE_FILL_MAX) return false;
   const fe_base_t *base = fe_heap_of(place->shard)->context->arenas->base;
   const fe_arena_t *arena = place->shard->arena;
-  if (base->decommit == NULL || (arena != NULL && arena->is_lent)) return false;
+  if (base->decommit == NULL || base->commit != NULL) return false; /* it must stay committed */
+  if (arena != NULL && arena->is_lent) return false;
   char *first = (char *)fe_align_up((uintptr_t)place->start, base->page_size);
   uintptr_t end = (uintptr_t)(place->start + place->size) & ~(base->page_size - 1);
   if ((uintptr_t)first >= end) return false; /* pages may be large */

@@ -153,10 +153,10 @@ static void a_collect_gives_room_back_to_others(void **state) {
   for (int round = 0; round < 3; round++) {
     fe_heap_t *taker = round % 2 == 0 ? child : sibling;
     for (size_t i = 0; i < COUNT; i++) {
-      blocks[i] = fe_heap_alloc(taker, MEDIUM_MAX);
+      blocks[i] = fe_heap_alloc(taker, MEDIUM_MAX - TRAILER);
       assert_non_null(blocks[i]);
     }
-    assert_null(fe_heap_alloc(parent, MEDIUM_MAX));
+    assert_null(fe_heap_alloc(parent, MEDIUM_MAX - TRAILER));
     for (size_t i = 0; i < COUNT; i++) {
       fe_heap_free(taker, blocks[i]);
     }
