@@ -36,7 +36,7 @@ static const char *find_in_blocks(place_t *place, fe_shard_t *shard, char *ptr) 
 
 /* Where the block at ptr lies, live or not. Returns NULL, or what is wrong with ptr. */
 static const char *find(place_t *place, const void *ptr) {
-  if (!fe_owns_address(ptr) || !fe_owns_address((const char *)ptr - 1)) return not_ours;
+  if (!fe_owns_address((const char *)ptr - 1)) return not_ours; /* where its header must be */
   fe_shard_t *shard = fe_shard_of(ptr);
   if (!fe_shard_is_sealed(shard) || shard->kind == FE_SHARD_NURSERY) return no_block;
   if (((uintptr_t)ptr & 7) != 0) return inside;
@@ -110,11 +110,21 @@ static void look_at_freed(const place_t *place) {
   fe_track_look(place->start, place->size);
 }
 
+/* Where a block lies that the heap has just given. */
+static void find_new(place_t *place, void *block) {
+  fe_shard_t *shard = fe_shard_of(block);
+  if (shard->kind == FE_SHARD_LARGE) {
+    set_place(place, shard, (char *)shard + shard->check.large_offset);
+  } else {
+    bool is_inside = fe_shard_has_interior(shard);
+    set_place(place, shard, is_inside ? (char *)fe_shard_block_start(shard, block) : block);
+  }
+}
+
 void *fe_checked_alloc(void *block, size_t size) {
   if (block == NULL) return NULL;
   place_t place;
-  const char *wrong = find(&place, block);
-  if (FE_UNLIKELY(wrong != NULL)) fe_fail("the free block at %p %s", block, wrong);
+  find_new(&place, block);
   look_at_freed(&place);
   note_size(&place, block, size);
   fe_track_alloc(block, size);
