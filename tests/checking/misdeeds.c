@@ -1,5 +1,5 @@
-/* One misdeed for each argument, so that a test can see what a checking build says about it. "clean"
- * does nothing wrong, and must not be reported. */
+/* One misdeed for each argument, so that a test can see what a checking build says about it.
+ * "clean" does nothing wrong, and must not be reported. */
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -299,7 +299,8 @@ static void use_family(void) {
   fe_free(aligned);
 }
 
-/* More blocks than a page or a shard has, freed in another order, half of them by another thread. */
+/* More blocks than a page or a shard has, freed in another order, half of them by another thread.
+ */
 static void use_many(fe_heap_t *heap) {
   enum { COUNT = 3000 };
   static char *blocks[COUNT];
