@@ -121,7 +121,7 @@ static long page_faults(void) {
 /* 50,000 pages: who copies them touches as many new ones. */
 static void the_pages_of_a_huge_block_are_moved_and_not_copied(void **state) {
   (void)state;
-  if (HAS_SANITIZER_MEMORY) skip();
+  if (HAS_SANITIZER_MEMORY || IS_CHECKED) skip();
   size_t size = 200 * MIB;
   unsigned char *block = fe_realloc(fe_malloc(100 * MIB), size);
   assert_non_null(block);
@@ -155,8 +155,9 @@ static void a_limit_forbids_growth_and_the_block_stays(void **state) {
   assert_int_equal(errno, ENOMEM);
   assert_int_equal(fe_heap_used_bytes(heap), used);
   assert_true(marks_hold(block, 40 * MIB, 4));
-  /* Not the old and the new size together count, since the block is moved as a whole. */
-  block = fe_heap_realloc(heap, block, 90 * MIB);
+  /* Not the old and the new size together count, since the block is moved as a whole; in builds
+   * that check, it is a new one. */
+  block = fe_heap_realloc(heap, block, (IS_CHECKED ? 55 : 90) * MIB);
   assert_non_null(block);
   assert_true(marks_hold(block, 40 * MIB, 4));
   fe_heap_free(heap, block);
@@ -217,7 +218,7 @@ static void a_chunk_that_cannot_grow_is_copied(void **state) {
   fe_base_t base = fe_base_mmap;
   base.grow = cannot_grow;
   grow_on(&base);
-  assert_true(grow_calls > 0);
+  assert_true(IS_CHECKED || grow_calls > 0);
 }
 
 static void a_destroyed_heap_takes_its_grown_blocks_with_it(void **state) {
