@@ -83,6 +83,12 @@ static void expect_cell(search_t *search, const fe_shard_view_t *shard, const ch
   search->found_count++;
 }
 
+/* As many units of a shard as lie in its first slab. */
+static size_t units_in_slab(const search_t *search, const fe_shard_view_t *shard) {
+  size_t room = search->slab_bytes - ((uintptr_t)shard->start & (search->slab_bytes - 1));
+  return (shard->bytes < room ? shard->bytes : room) / search->unit_bytes;
+}
+
 static bool look_for(const fe_shard_view_t *shard, void *user_data) {
   search_t *search = user_data;
   char expected[200];
@@ -93,8 +99,8 @@ static bool look_for(const fe_shard_view_t *shard, void *user_data) {
                shard->room_count);
       break;
     case FE_SHARD_OF_LARGE:
-      snprintf(expected, sizeof expected, "[\"large\",%zu,\"%p\"]",
-               shard->bytes / search->unit_bytes, (void *)search->heap);
+      snprintf(expected, sizeof expected, "[\"large\",%zu,\"%p\"]", units_in_slab(search, shard),
+               (void *)search->heap);
       break;
     case FE_SHARD_OF_MIXED:
       snprintf(expected, sizeof expected, "[\"mixed\",\"%p\",%zu]", (void *)search->heap,
