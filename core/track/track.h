@@ -5,6 +5,8 @@
  *   -DFE_TRACK_VALGRIND   memcheck: runs as usual when the program is not run by it
  *   AddressSanitizer      (-fsanitize=address) its shadow memory
  *   -DFE_HARDENED         ferroc checks by itself, and ends the program
+ *   -DFE_TRACK_NONE       as an ordinary build, also under AddressSanitizer: for the fuzzer, which is
+ *                         to find what is wrong with ordinary builds
  *
  * In all but the first a block ends with a trailer, which heap/checked.h writes and checks. */
 #ifndef FERROC_CORE_TRACK_TRACK_H
@@ -32,7 +34,9 @@ static inline bool fe_track_is_link(const void *link, uintptr_t next) {
 #define FE_TRACK_ASAN
 #endif
 
-#if defined(FE_TRACK_VALGRIND)
+#if defined(FE_TRACK_NONE)
+#include "core/track/no_marks.h"
+#elif defined(FE_TRACK_VALGRIND)
 #include "core/track/valgrind_marks.h"
 #elif defined(FE_TRACK_ASAN)
 #include "core/track/asan_marks.h"

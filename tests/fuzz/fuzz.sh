@@ -18,7 +18,7 @@ root=$PWD
 work=$(mktemp -d "${TEST_TMPDIR:-/tmp}/fuzz.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 corpus=$root/tests/fuzz/corpus
-flags=(-std=gnu11 -D_GNU_SOURCE -g -O1 -fno-omit-frame-pointer -I"$root" -Wall -Wextra -Werror
+flags=(-std=gnu11 -D_GNU_SOURCE -DFE_TRACK_NONE -g -O1 -fno-omit-frame-pointer -I"$root" -Wall -Wextra -Werror
   -fno-sanitize-recover=all)
 # The core's messages go to tests/fuzz/warnings.c.
 libraries=(-Wl,--wrap=fe_warn -lpthread)
