@@ -244,7 +244,8 @@ FE_API fe_heap_t *fe_thread_heap(void);
  * - huge_pages (by_need): never, by_need (for the blocks of heaps of 32 MiB and more) or always.
  * - memory_limit (0): bytes (also as 512K, 64M, 2G) that the blocks of all heaps may take together;
  *   0 is no limit. As with a parent's limit, a heap counts with the free blocks that it keeps.
- * - stats_at_exit (0): 1 writes the figures of all heaps to stderr when the program ends.
+ * - stats_at_exit (0): 1 writes the figures of all heaps to stderr, as JSON, when the program
+ *   ends.
  * - verbose (0): 1 tells on stderr what the library is doing at large.
  * - on_error (report): what an error of the caller does beside its return value: silent (nothing),
  *   report (a line on stderr) or abort (the line and SIGABRT).

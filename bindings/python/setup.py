@@ -12,12 +12,14 @@ from setuptools.command.build_ext import build_ext
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-FLOORS = ["base", "arena", "slab", "heap", "thread", "global"]
+FLOORS = ["base", "track", "arena", "slab", "heap", "thread", "stats", "global"]
+BARE_METAL = {"freestanding.c", "single.c", "no_environment.c"}  # stand in for others without an operating system
 
 
 def sources():
     """Return the C files of the core and the binding, relative to this folder."""
-    files = [file for floor in FLOORS for file in sorted((ROOT / "core" / floor).glob("*.c"))]
+    files = [file for floor in FLOORS for file in sorted((ROOT / "core" / floor).glob("*.c"))
+             if file.name not in BARE_METAL]
     if not files:
         raise SystemExit(
             f"There is no core of ferroc in {ROOT / 'core'}: this package can only be built inside a "

@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <unistd.h>
 
 #include "core/base/settings.h"
+#include "core/ferroc.h"
 #include "core/global/options.h"
 
 #define PREFIX "FERROC_"
@@ -46,6 +48,22 @@ static void tell_options(void) {
     fe_option_get(fe_option_name(i), value, sizeof value);
     fe_note("option %s is %s", fe_option_name(i), value);
   }
+}
+
+static void write_to_stderr(void *user_data, const char *text, size_t length) {
+  (void)user_data;
+  while (length > 0) {
+    ssize_t written = write(STDERR_FILENO, text, length);
+    if (written <= 0) return;
+    text += written;
+    length -= (size_t)written;
+  }
+}
+
+void fe_environment_at_exit(void) {
+  if (fe_setting(FE_SETTING_STATS_AT_EXIT) == 0) return;
+  fe_stats_write(NULL, FE_FORMAT_JSON, write_to_stderr, NULL);
+  write_to_stderr(NULL, "\n", 1);
 }
 
 void fe_environment_read(void) {

@@ -10,6 +10,8 @@
 
 __attribute__((constructor)) static void start(void) { fe_environment_read(); }
 
+__attribute__((destructor)) static void end(void) { fe_environment_at_exit(); }
+
 FE_COLD void *fe_global_alloc_slowly(size_t size) {
   fe_heap_t *heap = fe_registry_attach();
   void *block = heap == NULL ? NULL : fe_heap_alloc_slowly(heap, size, false);

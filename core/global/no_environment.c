@@ -2,3 +2,5 @@
 #include "core/global/options.h"
 
 void fe_environment_read(void) {}
+
+void fe_environment_at_exit(void) {}

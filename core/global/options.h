@@ -11,6 +11,9 @@ bool fe_option_apply(const char *where, const char *name, const char *text);
 /* Sets what variables of the environment say. */
 void fe_environment_read(void);
 
+/* At the end of the program: writes the figures of all heaps, if that is asked for. */
+void fe_environment_at_exit(void);
+
 /* The names, one after the other; NULL behind the last. */
 const char *fe_option_name(unsigned index);
 

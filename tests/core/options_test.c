@@ -221,6 +221,17 @@ static void run_program(void *argument) {
   execve(program->path, arguments, program->environment);
 }
 
+static void figures_are_written_at_exit(void **state) {
+  (void)state;
+  char *environment[] = {"FERROC_STATS_AT_EXIT=1", NULL};
+  assert_prints(environment, "{\"version\":");
+  assert_prints(environment, "\"committed_bytes\":");
+  char *no_environment[] = {NULL};
+  child_result_t result;
+  run_in_child(&result, run_self, no_environment);
+  assert_null(strstr(result.errors, "committed_bytes"));
+}
+
 static void a_set_uid_program_looks_at_no_variable(void **state) {
   (void)state;
   const char *folder = getenv("TEST_TMPDIR");
@@ -256,6 +267,7 @@ int main(int argument_count, char **arguments) {
       test_that(an_unknown_variable_gets_the_nearest_name),
       test_that(variables_of_tests_are_left_alone),
       test_that(verbose_tells_the_options),
+      test_that(figures_are_written_at_exit),
       test_that(a_set_uid_program_looks_at_no_variable),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
