@@ -534,7 +534,9 @@ FE_API bool fe_heap_visit(fe_heap_t *heap, const fe_visitor_t *visitor, void *us
 /* Writes an HTML page that shows the arenas' memory unit by unit: whose, which size, how full, what
  * is free. It needs nothing but a browser, and holds its data: opened in it, an earlier page can be
  * chosen to see what changed in between. Of the calling thread's heap all is exact; of the others
- * what was published last. Does not allocate. arenas NULL: the process's. Any thread. */
+ * what was published last: where blocks were only freed since, far fewer may be live by now. The
+ * holder brings a heap up to date by fe_heap_stats. Does not allocate. arenas NULL: the process's.
+ * Any thread. */
 FE_API void fe_heap_map_write(fe_arenas_t *arenas, fe_write_t *write, void *user_data);
 
 #ifdef __cplusplus

@@ -5,8 +5,7 @@
  *   -DFE_TRACK_VALGRIND   memcheck: runs as usual when the program is not run by it
  *   AddressSanitizer      (-fsanitize=address) its shadow memory
  *   -DFE_HARDENED         ferroc checks by itself, and ends the program
- *   -DFE_TRACK_NONE       as an ordinary build, also under AddressSanitizer: for the fuzzer, which is
- *                         to find what is wrong with ordinary builds
+ *   -DFE_TRACK_NONE       ordinary, also under AddressSanitizer: what the fuzzer drives
  *
  * In all but the first a block ends with a trailer, which heap/checked.h writes and checks. */
 #ifndef FERROC_CORE_TRACK_TRACK_H
