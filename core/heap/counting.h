@@ -124,7 +124,7 @@ static inline void fe_count_refill(fe_heap_t *heap, unsigned class_index, size_t
   fe_count(heap, FE_HEAP_REFILL, 1);
   _Atomic(uint32_t) *mean = &fe_heap_class_figures(heap, class_index)->requested_mean;
   uint32_t before = fe_small_figure_get(mean);
-  uint32_t now = (uint32_t)size * FE_MEAN_ONE;
+  uint32_t now = (uint32_t)(size - FE_TRACK_TRAILER) * FE_MEAN_ONE;
   uint32_t step = (uint32_t)(((int32_t)now - (int32_t)before) / 8);
   atomic_store_explicit(mean, before == 0 ? now : before + step, memory_order_relaxed);
 }
@@ -193,7 +193,7 @@ static inline void fe_count_large_slack(fe_heap_t *heap, fe_shard_t *shard, size
 }
 
 static inline void fe_count_large_size(fe_heap_t *heap, fe_shard_t *shard, size_t requested) {
-  fe_count_large_slack(heap, shard, shard->block_size - requested);
+  fe_count_large_slack(heap, shard, shard->block_size - (requested - FE_TRACK_TRAILER));
   fe_count_peak(heap);
 }
 

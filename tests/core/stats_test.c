@@ -66,6 +66,7 @@ static void an_empty_heap_has_its_nursery_only(void **state) {
 
 static void a_small_heap_counts_its_nursery(void **state) {
   (void)state;
+  if (IS_CHECKED) skip(); /* there is no nursery */
   fe_heap_t *heap = new_heap(NULL);
   void *blocks[10];
   for (int i = 0; i < 10; i++) blocks[i] = fe_heap_alloc(heap, 20);
@@ -84,18 +85,21 @@ static void a_small_heap_counts_its_nursery(void **state) {
 /* Enough blocks of one size for several shards, some of them full. */
 #define MANY 5000
 
+/* What to ask for to get a block of so many bytes. */
+#define BLOCK(size) ((size)-TRAILER)
+
 static void each_size_counts_its_shards_and_blocks_exactly(void **state) {
   (void)state;
   static void *blocks[MANY];
   fe_heap_t *heap = new_heap(NULL);
-  for (int i = 0; i < MANY; i++) blocks[i] = fe_heap_alloc(heap, 96);
+  for (int i = 0; i < MANY; i++) blocks[i] = fe_heap_alloc(heap, BLOCK(96));
   assert_int_equal(stats_of(heap).used_bytes, MANY * 96);
   for (int i = 0; i < MANY; i += 7) fe_heap_free(heap, blocks[i]);
   fe_heap_stats_t stats = stats_of(heap);
   size_t live = MANY - (MANY + 6) / 7;
   assert_int_equal(stats.used_bytes, live * 96);
   assert_int_equal(stats.used_bytes, fe_heap_used_bytes(heap));
-  assert_int_equal(stats.requested_bytes, live * 96);
+  assert_int_equal(stats.requested_bytes, live * BLOCK(96));
   assert_int_equal(stats.peak_used_bytes, MANY * 96);
   assert_int_equal(stats.graduations, 1);
   assert_int_equal(stats.shards_taken - stats.shards_given_back, stats.shard_count);
@@ -113,7 +117,7 @@ static void full_shards_are_counted_until_one_of_their_blocks_is_freed(void **st
   (void)state;
   static void *blocks[MANY];
   fe_heap_t *heap = new_heap(NULL);
-  for (int i = 0; i < MANY; i++) blocks[i] = fe_heap_alloc(heap, 128);
+  for (int i = 0; i < MANY; i++) blocks[i] = fe_heap_alloc(heap, BLOCK(128));
   fe_heap_stats_t stats = stats_of(heap);
   assert_true(stats.full_shard_count >= stats.shard_count - 1);
   for (int i = 0; i < MANY; i += 2) fe_heap_free(heap, blocks[i]);
@@ -140,14 +144,14 @@ static void what_was_asked_for_is_exact_for_large_blocks(void **state) {
   assert_int_equal(stats.large_used_bytes, fe_heap_used_bytes(heap));
   one = fe_heap_realloc(heap, one, 99999);
   assert_int_equal(peek(heap).requested_bytes, 99999 + 5 * MIB + 17);
-  assert_int_equal(peek(heap).large_resizes_in_place, 1);
+  if (!IS_CHECKED) assert_int_equal(peek(heap).large_resizes_in_place, 1);
   fe_heap_free(heap, two);
   assert_int_equal(peek(heap).requested_bytes, 99999);
   fe_heap_free(heap, one);
   stats = peek(heap);
   assert_int_equal(stats.requested_bytes, 0);
   assert_int_equal(stats.large_block_count, 0);
-  assert_int_equal(stats.large_frees, 2);
+  assert_int_equal(stats.large_frees, IS_CHECKED ? 3 : 2);
   assert_true(stats.peak_used_bytes >= 100001 + 5 * MIB + 17);
   fe_heap_destroy(heap);
 }
@@ -155,12 +159,13 @@ static void what_was_asked_for_is_exact_for_large_blocks(void **state) {
 static void what_was_asked_for_is_inferred_for_small_blocks(void **state) {
   (void)state;
   fe_heap_t *heap = new_heap(NULL);
-  for (int i = 0; i < MANY; i++) require(fe_heap_alloc(heap, 130) != NULL); /* takes 144 */
+  for (int i = 0; i < MANY; i++) require(fe_heap_alloc(heap, BLOCK(130)) != NULL); /* takes 144 */
   fe_heap_stats_t stats = stats_of(heap);
   assert_true(stats.requested_is_estimate);
   assert_int_equal(stats.used_bytes, MANY * 144);
   /* In builds with small shards it is not inferred. */
-  assert_in_range(stats.requested_bytes, MANY * 129, MANY * (stats.class_count > 0 ? 131 : 144));
+  assert_in_range(stats.requested_bytes, MANY * BLOCK(129),
+                  MANY * (stats.class_count > 0 ? BLOCK(131) : 144));
   fe_heap_destroy(heap);
 }
 
@@ -173,8 +178,8 @@ static void blocks_freed_by_others_are_counted_when_they_are_taken_in(void **sta
   (void)state;
   static void *blocks[MANY];
   fe_heap_t *heap = new_heap(NULL);
-  for (int i = 0; i < MANY; i++) blocks[i] = fe_heap_alloc(heap, 64);
-  void *large = fe_heap_alloc(heap, MIB);
+  for (int i = 0; i < MANY; i++) blocks[i] = fe_heap_alloc(heap, BLOCK(64));
+  void *large = fe_heap_alloc(heap, BLOCK(MIB));
   assert_non_null(large);
   assert_int_equal(stats_of(heap).used_bytes, MANY * 64 + MIB);
   run_in_thread(free_all, blocks);
@@ -192,7 +197,7 @@ static void what_others_see_lags_behind_by_less_than_a_page_for_each_size(void *
   (void)state;
   fe_heap_t *heap = new_heap(NULL);
   for (size_t i = 1; i <= MANY; i++) {
-    require(fe_heap_alloc(heap, 64) != NULL);
+    require(fe_heap_alloc(heap, BLOCK(64)) != NULL);
     size_t seen = peek(heap).used_bytes;
     require(seen <= i * 64 && i * 64 - seen <= 4096);
   }
@@ -208,7 +213,7 @@ static void limits_and_failures_are_counted(void **state) {
   assert_non_null(heap);
   assert_int_equal(peek(heap).limit_bytes, 20000);
   size_t count = 0;
-  while (fe_heap_alloc(heap, 64) != NULL) count++;
+  while (fe_heap_alloc(heap, BLOCK(64)) != NULL) count++;
   fe_heap_stats_t stats = stats_of(heap);
   assert_int_equal(stats.used_bytes, count * 64);
   assert_int_equal(stats.failed_allocs, 1);
@@ -228,7 +233,7 @@ static void a_context_is_the_sum_of_its_heaps(void **state) {
   size_t used = 0;
   for (int i = 0; i < 3; i++) {
     heaps[i] = new_heap(context);
-    for (int j = 0; j < 1000 * (i + 1); j++) require(fe_heap_alloc(heaps[i], 48) != NULL);
+    for (int j = 0; j < 1000 * (i + 1); j++) require(fe_heap_alloc(heaps[i], BLOCK(48)) != NULL);
     used += stats_of(heaps[i]).used_bytes;
   }
   fe_heap_stats_t sum = {.struct_size = sizeof sum};
@@ -353,7 +358,8 @@ static void arenas_count_what_their_base_does(void **state) {
   size_t decommitted_before = decommitted_bytes;
   fe_heap_collect(heap, true);
   stats = arenas_stats_of(arenas);
-  assert_int_equal(stats.decommitted_bytes, decommitted_bytes);
+  /* A hardened build empties large blocks by decommitting them, before their units are free. */
+  if (!IS_CHECKED) assert_int_equal(stats.decommitted_bytes, decommitted_bytes);
   assert_int_equal(decommitted_bytes - decommitted_before, purgeable);
   assert_int_equal(stats.purgeable_bytes, 0);
   assert_true(stats.purges >= 1);
