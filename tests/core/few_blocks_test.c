@@ -35,7 +35,7 @@ static void allocate_all(fe_heap_t *heap) {
 static void check_all(void) {
   static extent_t extents[COUNT];
   for (size_t i = 0; i < COUNT; i++) {
-    assert_true(aligned_to(blocks[i], 16));
+    assert_true(aligned_to(blocks[i], GRANULE));
     assert_true(fe_malloc_size(blocks[i]) >= size_of(i));
     assert_true(pattern_holds(blocks[i], size_of(i), i));
     extents[i] = (extent_t){(char *)blocks[i], fe_malloc_size(blocks[i])};

@@ -162,7 +162,8 @@ static void what_was_asked_for_is_inferred_for_small_blocks(void **state) {
   for (int i = 0; i < MANY; i++) require(fe_heap_alloc(heap, BLOCK(130)) != NULL); /* takes 144 */
   fe_heap_stats_t stats = stats_of(heap);
   assert_true(stats.requested_is_estimate);
-  assert_int_equal(stats.used_bytes, MANY * 144);
+  /* In the nursery of a heap with a granule of 8 a block takes 136. */
+  assert_in_range(stats.used_bytes, MANY * 144 - 300 * 8, MANY * 144);
   /* In builds with small shards it is not inferred. */
   assert_in_range(stats.requested_bytes, MANY * BLOCK(129),
                   MANY * (stats.class_count > 0 ? BLOCK(131) : 144));
