@@ -25,7 +25,7 @@ libraries=(-Wl,--wrap=fe_warn -lpthread)
 
 # What is for bare metal is not among the files that Bazel hands in.
 core_sources() {
-  find -L "$root"/core/{base,arena,slab,heap,thread,global} -name '*.c' \
+  find -L "$root"/core/{base,arena,slab,heap,thread,stats,global} -name '*.c' \
     ! -name freestanding.c ! -name no_environment.c ! -name single.c
 }
 
