@@ -232,7 +232,10 @@ bool fe_heap_take_remote(fe_heap_t *heap, fe_shard_t *shard);
 
 /* -- nursery.c, large.c -- */
 
+/* NULL for a class that is busy: shards are faster. */
 void *fe_nursery_alloc(fe_heap_t *heap, unsigned class_index, size_t size);
+/* When all else has failed: a block that was freed in the nursery, whatever the class. */
+void *fe_nursery_alloc_freed(fe_heap_t *heap, unsigned class_index, size_t size);
 void fe_nursery_free(fe_heap_t *heap, void *ptr);
 size_t fe_nursery_block_size(const fe_heap_t *heap, const void *ptr);
 

@@ -91,7 +91,9 @@ static void *alloc_slowly(fe_heap_t *heap, size_t size, bool is_unchecked) {
     if (block != NULL) return block;
     if (heap->current[class_index] == &fe_shard_empty) shard = add_shard(heap, class_index);
   }
-  return pop_counted(shard, is_unchecked);
+  void *block = pop_counted(shard, is_unchecked);
+  if (FE_LIKELY(block != NULL) || FE_IS_TRACKED) return block;
+  return fe_nursery_alloc_freed(heap, class_index, size);
 }
 
 /* There is no memory left: gives up the empty shards that the heap keeps for other sizes; whether

@@ -101,24 +101,32 @@ static void *carve(fe_heap_t *heap, size_t size) {
   return block;
 }
 
-void *fe_nursery_alloc(fe_heap_t *heap, unsigned class_index, size_t size) {
-  fe_nursery_t *nursery = &heap->nursery;
-  if (class_index >= FE_NURSERY_CLASSES) return NULL;
-  size_t requested = size;
-  size = size == 0 ? heap->granule : fe_align_up(size, heap->granule);
-  bool is_busy = nursery->alloc_count[class_index] == FE_NURSERY_BUSY_COUNT;
-  if (is_busy && nursery->free[list_for(heap, size)] == 0) return NULL;
-  /* What was carved already is charged for, unless the heap is tight. */
+/* A block that was freed, or, if that is allowed, of memory that was never used. What was carved
+ * already is charged for, unless the heap is tight. */
+static void *take(fe_heap_t *heap, unsigned class_index, size_t requested, bool may_carve) {
+  size_t size = requested == 0 ? heap->granule : fe_align_up(requested, heap->granule);
   if (heap->is_tight && !fe_heap_may_hand_out(heap, size)) return NULL;
   void *block = reuse(heap, class_index, size);
-  if (block == NULL) {
+  if (block == NULL && may_carve) {
     if (!heap->is_tight && !fe_heap_may_hand_out(heap, size)) return NULL;
     block = carve(heap, size);
   }
-  if (block == NULL) return NULL;
-  if (!is_busy) nursery->alloc_count[class_index]++;
-  fe_count_nursery_alloc(heap, size, requested);
+  if (block != NULL) fe_count_nursery_alloc(heap, size, requested);
   return block;
+}
+
+void *fe_nursery_alloc(fe_heap_t *heap, unsigned class_index, size_t size) {
+  if (class_index >= FE_NURSERY_CLASSES) return NULL;
+  uint8_t *alloc_count = &heap->nursery.alloc_count[class_index];
+  if (*alloc_count == FE_NURSERY_BUSY_COUNT) return NULL;
+  void *block = take(heap, class_index, size, true);
+  if (block != NULL) ++*alloc_count;
+  return block;
+}
+
+void *fe_nursery_alloc_freed(fe_heap_t *heap, unsigned class_index, size_t size) {
+  if (class_index >= FE_NURSERY_CLASSES || heap->nursery.has_free == 0) return NULL;
+  return take(heap, class_index, size, false);
 }
 
 size_t fe_nursery_block_size(const fe_heap_t *heap, const void *ptr) {
