@@ -31,9 +31,9 @@ FE_COLD void fe_global_free_slowly(fe_heap_t *heap, void *ptr) {
   if (fe_heap_of(shard) == heap) {
     fe_heap_free_slowly(heap, shard, ptr);
   } else {
-    const fe_heap_t *other = fe_heap_of(shard);
+    /* Before: the block keeps the other heap alive. */
+    fe_heap_pulse_before_remote(heap, fe_heap_of(shard));
     fe_heap_free_remotely(shard, ptr);
-    fe_heap_pulse_after_remote(heap, other);
   }
 }
 

@@ -166,8 +166,8 @@ void fe_heap_drain(fe_heap_t *heap);
 void fe_heap_pulse(fe_heap_t *heap);
 /* After a large block was freed: there may be much to give back and no other slow call. */
 void fe_heap_pulse_after_large(fe_heap_t *heap);
-/* After the user of `heap`, which may be fe_heap_empty, freed a block of another heap. */
-void fe_heap_pulse_after_remote(fe_heap_t *heap, const fe_heap_t *other);
+/* Before the user of `heap`, which may be fe_heap_empty, frees a block of another heap. */
+void fe_heap_pulse_before_remote(fe_heap_t *heap, const fe_heap_t *other);
 
 /* Called at each look: for what the floor above has to do. NULL: nothing. */
 extern void (*_Atomic fe_heap_on_tick)(void);

@@ -59,8 +59,8 @@ void fe_heap_pulse(fe_heap_t *heap) {
 
 void fe_heap_pulse_after_large(fe_heap_t *heap) { look_at_clock(heap); }
 
-/* What was freed in an idle heap waits until the idle ones are collected. */
-void fe_heap_pulse_after_remote(fe_heap_t *heap, const fe_heap_t *other) {
+/* What is freed in an idle heap waits until the idle ones are collected. */
+void fe_heap_pulse_before_remote(fe_heap_t *heap, const fe_heap_t *other) {
   if (heap == &fe_heap_empty || !is_time_to_look(heap)) return;
   bool is_idle = atomic_load_explicit(&((fe_heap_t *)other)->is_held, memory_order_relaxed) == 0;
   if (is_idle) watch(heap, true);
