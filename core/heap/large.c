@@ -113,7 +113,8 @@ bool fe_large_resize(fe_heap_t *heap, fe_shard_t *shard, void *ptr, size_t size)
 
 /* -- Growing at another place: in a chunk of its own, whose pages can be moved -- */
 
-/* Notes in a block's header where its run is now, and enters it in the heap's list. */
+/* Notes in a block's header where its run is now, and enters it in the heap's list and, if it came
+ * to lie in slabs, for censuses. */
 static void *settle(fe_heap_t *heap, const fe_run_t *run, size_t offset) {
   char *block = run->start + offset;
   fe_shard_t *shard = fe_shard_of(block);
@@ -122,6 +123,7 @@ static void *settle(fe_heap_t *heap, const fe_run_t *run, size_t offset) {
   shard->unit_count = (uint32_t)run->unit_count;
   shard->prev = NULL;
   if (!heap->is_permanent) link_large(heap, shard);
+  fe_census_enter(shard);
   return block;
 }
 
