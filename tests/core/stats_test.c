@@ -1,38 +1,5 @@
-/* fe_heap_stats, fe_context_stats, fe_stats and fe_arenas_stats: what the figures say, and that
- * they may be read while other threads work. */
-#include "tests/core/support.h"
-
-#include <pthread.h>
-#include <stdalign.h>
-#include <stdatomic.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#define UNIT (64 * KIB)
-
-static fe_heap_stats_t stats_of(fe_heap_t *heap) {
-  fe_heap_stats_t stats = {.struct_size = sizeof stats};
-  require(fe_heap_stats(heap, &stats));
-  return stats;
-}
-
-static fe_heap_stats_t peek(const fe_heap_t *heap) {
-  fe_heap_stats_t stats = {.struct_size = sizeof stats};
-  require(fe_heap_stats_peek(heap, &stats));
-  return stats;
-}
-
-static fe_heap_stats_t sum_of(fe_arenas_t *arenas) {
-  fe_heap_stats_t stats = {.struct_size = sizeof stats};
-  require(fe_stats(arenas, &stats));
-  return stats;
-}
-
-static fe_arenas_stats_t arenas_stats_of(fe_arenas_t *arenas) {
-  fe_arenas_stats_t stats = {.struct_size = sizeof stats};
-  require(fe_arenas_stats(arenas, &stats));
-  return stats;
-}
+/* fe_heap_stats, fe_context_stats and fe_stats: what the figures of heaps say. */
+#include "tests/core/figures.h"
 
 /* NULL: shards are too small in this build for figures by size. */
 static const fe_class_stats_t *class_of(const fe_heap_stats_t *stats, size_t block_size) {
@@ -40,13 +7,6 @@ static const fe_class_stats_t *class_of(const fe_heap_stats_t *stats, size_t blo
     if (stats->classes[i].block_size == block_size) return &stats->classes[i];
   }
   return NULL;
-}
-
-static fe_heap_t *new_heap(fe_context_t *context) {
-  fe_heap_options_t options = {.context = context};
-  fe_heap_t *heap = fe_heap_create(&options);
-  require(heap != NULL);
-  return heap;
 }
 
 static void an_empty_heap_has_its_nursery_only(void **state) {
@@ -82,12 +42,6 @@ static void a_small_heap_counts_its_nursery(void **state) {
   fe_heap_destroy(heap);
 }
 
-/* Enough blocks of one size for several shards, some of them full. */
-#define MANY 5000
-
-/* What to ask for to get a block of so many bytes. */
-#define BLOCK(size) ((size)-TRAILER)
-
 static void each_size_counts_its_shards_and_blocks_exactly(void **state) {
   (void)state;
   static void *blocks[MANY];
@@ -108,7 +62,7 @@ static void each_size_counts_its_shards_and_blocks_exactly(void **state) {
     assert_int_equal(of_96->live_count + stats.nursery_block_count, live);
     assert_int_equal(of_96->shard_count, stats.shard_count);
     assert_true(of_96->carved_count >= of_96->live_count);
-    assert_true(of_96->carved_count * 96 <= of_96->shard_count * UNIT);
+    assert_true(of_96->carved_count * 96 <= of_96->shard_count * UNIT_BYTES);
   }
   fe_heap_destroy(heap);
 }
@@ -273,237 +227,6 @@ static void all_heaps_are_in_the_sum_and_leave_their_events(void **state) {
   fe_free(mine);
 }
 
-/* -- Memory of one's own, where every unit is known -- */
-
-static alignas(64 * 1024) char region[2 * 1024 * 1024];
-
-static void arenas_count_units(void **state) {
-  (void)state;
-  fe_arenas_t *arenas = fe_arenas_create(&fe_base_static, region, sizeof region);
-  assert_non_null(arenas);
-  fe_arenas_stats_t empty = arenas_stats_of(arenas);
-  assert_int_equal(empty.reserved_bytes, sizeof region);
-  assert_int_equal(empty.committed_bytes, sizeof region);
-  assert_int_equal(empty.taken_bytes, 0);
-  assert_int_equal(empty.purgeable_bytes, 0); /* what was handed in does not go back */
-  assert_int_equal(empty.arena_count, 1);
-  assert_int_equal(empty.free_slab_count, empty.slab_count);
-  assert_true(empty.longest_free_run_bytes < sizeof region);
-  fe_context_t *context = fe_context_create(arenas);
-  fe_heap_t *heap = new_heap(context);
-  require(fe_heap_alloc(heap, 200 * KIB) != NULL);
-  fe_arenas_stats_t used = arenas_stats_of(arenas);
-  assert_true(used.taken_bytes > 200 * KIB && used.taken_bytes < 500 * KIB);
-  assert_true(used.units_taken > empty.units_taken);
-  assert_int_equal(used.units_given_back, 0);
-  assert_true(used.longest_free_run_bytes <= empty.longest_free_run_bytes - used.taken_bytes);
-  assert_int_equal(sum_of(arenas).heap_count, 1);
-  assert_int_equal(sum_of(arenas).used_bytes, fe_heap_used_bytes(heap));
-  fe_heap_destroy(heap);
-  assert_true(fe_context_destroy(context));
-  fe_arenas_stats_t after = arenas_stats_of(arenas);
-  assert_int_equal(after.taken_bytes, 0);
-  assert_int_equal(after.units_taken, after.units_given_back);
-  assert_true(fe_arenas_destroy(arenas));
-}
-
-/* A base that counts what it is asked for. */
-static size_t allocated_bytes, released_bytes, decommitted_bytes, allocate_count;
-
-static void *count_allocate(const fe_base_t *base, size_t size, size_t alignment) {
-  (void)base;
-  void *chunk = fe_base_mmap.allocate(&fe_base_mmap, size, alignment);
-  if (chunk != NULL) allocated_bytes += size, allocate_count++;
-  return chunk;
-}
-
-static void count_release(const fe_base_t *base, void *chunk, size_t size) {
-  (void)base;
-  released_bytes += size;
-  fe_base_mmap.release(&fe_base_mmap, chunk, size);
-}
-
-static bool count_decommit(const fe_base_t *base, void *start, size_t size) {
-  (void)base;
-  decommitted_bytes += size;
-  return fe_base_mmap.decommit(&fe_base_mmap, start, size);
-}
-
-static const fe_base_t counting_base = {.allocate = count_allocate,
-                                        .release = count_release,
-                                        .decommit = count_decommit,
-                                        .is_zeroed = true,
-                                        .page_size = 4096};
-
-static void arenas_count_what_their_base_does(void **state) {
-  (void)state;
-  fe_arenas_t *arenas = fe_arenas_create(&counting_base, NULL, 0);
-  assert_non_null(arenas);
-  fe_context_t *context = fe_context_create(arenas);
-  fe_heap_t *heap = new_heap(context);
-  void *block = fe_heap_alloc(heap, 3 * MIB);
-  void *huge = fe_heap_alloc(heap, 200 * MIB); /* a chunk of its own */
-  assert_non_null(block);
-  assert_non_null(huge);
-  fe_arenas_stats_t stats = arenas_stats_of(arenas);
-  assert_int_equal(stats.chunks_mapped, allocate_count);
-  assert_int_equal(stats.reserved_bytes, allocated_bytes);
-  assert_true(stats.taken_bytes > 203 * MIB);
-  assert_true(stats.committed_bytes >= stats.taken_bytes);
-  fe_heap_free(heap, huge);
-  fe_heap_free(heap, block);
-  stats = arenas_stats_of(arenas);
-  assert_int_equal(stats.reserved_bytes, allocated_bytes - released_bytes);
-  assert_int_equal(stats.peak_reserved_bytes, allocated_bytes);
-  size_t purgeable = stats.purgeable_bytes;
-  size_t decommitted_before = decommitted_bytes;
-  fe_heap_collect(heap, true);
-  stats = arenas_stats_of(arenas);
-  /* A hardened build empties large blocks by decommitting them, before their units are free. */
-  if (!IS_CHECKED) assert_int_equal(stats.decommitted_bytes, decommitted_bytes);
-  assert_int_equal(decommitted_bytes - decommitted_before, purgeable);
-  assert_int_equal(stats.purgeable_bytes, 0);
-  assert_true(stats.purges >= 1);
-  assert_true(stats.committed_bytes < 3 * MIB);
-  assert_true(stats.peak_committed_bytes > 203 * MIB);
-  fe_heap_destroy(heap);
-  assert_true(fe_context_destroy(context));
-  assert_true(fe_arenas_destroy(arenas));
-}
-
-/* -- While others work -- */
-
-typedef struct work {
-  fe_arenas_t *arenas;
-  atomic_bool is_over;
-  _Atomic(fe_heap_t *) shared; /* read by others while its holder uses it */
-} work_t;
-
-static void *make_and_end_heaps(void *argument) {
-  work_t *work = argument;
-  random_source_t random = {7};
-  for (int round = 0; round < 60; round++) {
-    fe_context_t *context = fe_context_create(work->arenas);
-    fe_heap_t *heap = new_heap(context);
-    for (int i = 0; i < 2000; i++) {
-      void *block = fe_heap_alloc(heap, random_size(&random, 3000));
-      require(block != NULL);
-      if (i % 3 != 0) fe_heap_free(heap, block);
-    }
-    require(fe_heap_alloc(heap, 100 * KIB) != NULL);
-    fe_heap_destroy(heap);
-    require(fe_context_destroy(context));
-  }
-  return NULL;
-}
-
-static void *use_shared_heap(void *argument) {
-  work_t *work = argument;
-  static void *blocks[1000];
-  random_source_t random = {8};
-  fe_heap_t *heap = new_heap(NULL);
-  atomic_store(&work->shared, heap);
-  while (!atomic_load(&work->is_over)) {
-    for (int i = 0; i < 1000; i++) blocks[i] = fe_heap_alloc(heap, random_size(&random, 40000));
-    for (int i = 0; i < 1000; i++) fe_heap_free(heap, blocks[i]);
-  }
-  fe_heap_collect(heap, false);
-  return NULL;
-}
-
-static void *churn_large_blocks_of_a_thread(void *argument) {
-  work_t *work = argument;
-  while (!atomic_load(&work->is_over)) fe_free(fe_malloc(100 * KIB));
-  return NULL;
-}
-
-static void ignore_text(void *user_data, const char *text, size_t length) {
-  (void)text;
-  *(size_t *)user_data += length;
-}
-
-static bool has_risen(const fe_heap_stats_t *before, const fe_heap_stats_t *after) {
-  return after->ended_heaps >= before->ended_heaps && after->extends >= before->extends &&
-         after->nursery_allocs >= before->nursery_allocs && after->refills >= before->refills &&
-         after->shards_taken >= before->shards_taken && after->large_allocs >= before->large_allocs;
-}
-
-static void others_may_read_figures_and_draw_maps_at_any_time(void **state) {
-  (void)state;
-  fe_arenas_t *arenas = fe_arenas_create(&fe_base_mmap, NULL, 0);
-  assert_non_null(arenas);
-  work_t work = {.arenas = arenas};
-  pthread_t makers[2], user, churner;
-  assert_int_equal(pthread_create(&user, NULL, use_shared_heap, &work), 0);
-  assert_int_equal(pthread_create(&churner, NULL, churn_large_blocks_of_a_thread, &work), 0);
-  for (int i = 0; i < 2; i++) {
-    assert_int_equal(pthread_create(&makers[i], NULL, make_and_end_heaps, &work), 0);
-  }
-  fe_heap_t *shared;
-  while ((shared = atomic_load(&work.shared)) == NULL) sched_yield();
-  fe_heap_stats_t before = sum_of(arenas);
-  fe_heap_stats_t now = before;
-  while (now.ended_heaps < 120) {
-    now = sum_of(arenas);
-    if (!has_risen(&before, &now)) fail_msg("a count of events went down");
-    before = now;
-    assert_true(peek(shared).used_bytes < 1000 * 48 * KIB);
-    size_t length = 0;
-    fe_heap_map_write(arenas, ignore_text, &length);
-    fe_heap_map_write(NULL, ignore_text, &length);
-    assert_true(fe_stats_write(NULL, FE_FORMAT_JSON, ignore_text, &length));
-    assert_true(length > 0);
-  }
-  for (int i = 0; i < 2; i++) pthread_join(makers[i], NULL);
-  atomic_store(&work.is_over, true);
-  pthread_join(user, NULL);
-  pthread_join(churner, NULL);
-  assert_int_equal(stats_of(shared).used_bytes, 0);
-  fe_heap_destroy(shared);
-  /* What was given back during a census has come back, too. */
-  assert_int_equal(arenas_stats_of(arenas).taken_bytes, 0);
-  assert_int_equal(sum_of(arenas).ended_heaps, 120);
-  assert_true(fe_arenas_destroy(arenas));
-}
-
-static void *read_on_and_on(void *argument) {
-  work_t *work = argument;
-  size_t length = 0;
-  while (!atomic_load(&work->is_over)) {
-    sum_of(NULL);
-    fe_heap_map_write(NULL, ignore_text, &length);
-  }
-  return NULL;
-}
-
-static void use_heaps_and_figures(void) {
-  fe_heap_t *heap = new_heap(NULL);
-  require(fe_heap_alloc(heap, 100) != NULL);
-  size_t count = sum_of(NULL).heap_count;
-  fe_heap_destroy(heap);
-  require(sum_of(NULL).heap_count == count - 1);
-}
-
-static void a_child_forked_while_somebody_reads_goes_on(void **state) {
-  (void)state;
-  work_t work = {.arenas = NULL};
-  pthread_t reader;
-  assert_int_equal(pthread_create(&reader, NULL, read_on_and_on, &work), 0);
-  for (int i = 0; i < 50; i++) {
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-      use_heaps_and_figures();
-      _exit(0);
-    }
-    int status = -1;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_int_equal(status, 0);
-  }
-  atomic_store(&work.is_over, true);
-  pthread_join(reader, NULL);
-}
-
 /* -- Bad inputs -- */
 
 static void ask_without_a_size(void *heap) {
@@ -541,6 +264,11 @@ static void a_larger_struct_is_filled_as_far_as_it_is_known(void **state) {
   for (int i = 0; i < 4; i++) assert_int_equal(stats.later[i], 5);
 }
 
+static void ignore_text(void *user_data, const char *text, size_t length) {
+  (void)text;
+  *(size_t *)user_data += length;
+}
+
 static void write_unknown_format(void *argument) {
   (void)argument;
   size_t length = 0;
@@ -570,10 +298,6 @@ int main(void) {
       test_that(limits_and_failures_are_counted),
       test_that(a_context_is_the_sum_of_its_heaps),
       test_that(all_heaps_are_in_the_sum_and_leave_their_events),
-      test_that(arenas_count_units),
-      test_that(arenas_count_what_their_base_does),
-      test_that(others_may_read_figures_and_draw_maps_at_any_time),
-      test_that(a_child_forked_while_somebody_reads_goes_on),
       test_that(a_struct_without_its_size_is_refused_with_a_message),
       test_that(a_larger_struct_is_filled_as_far_as_it_is_known),
       test_that(an_unknown_format_is_refused_with_a_message),
