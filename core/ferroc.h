@@ -369,10 +369,11 @@ FE_API void fe_set_message_function(fe_message_function_t function);
 
 /* -- Figures --------------------------------------------------------------------------------
  *
- * Whoever holds a heap counts what happens in it, on the cold paths alone. Other threads may read
- * these figures at any time and wait for nobody: what they see may lack what the holder's quick
- * allocations and frees did in a shard since it last needed more of it (a page of blocks, a full
- * shard, a shard given back). fe_heap_collect and fe_heap_stats bring them up to date.
+ * Whoever holds a heap counts what happens in it. Other threads may read these figures at any time,
+ * and wait for none but each other: the live blocks are those of that moment. Blocks that other
+ * threads freed count as live until the holder takes them in, which fe_heap_stats, fe_heap_collect
+ * and the allocations that find no free block do. Peaks are noted on the cold paths alone, and may
+ * lack a page of blocks for each size.
  *
  * Each struct begins with struct_size, which the caller sets to its sizeof. Later versions add
  * members at the end only, and fill what the caller has room for. False and errno EINVAL, with a
@@ -461,17 +462,18 @@ typedef struct fe_arenas_stats {
 /* The heap's figures, exact, brought up to date first. The holder only. */
 FE_API bool fe_heap_stats(fe_heap_t *heap, fe_heap_stats_t *out);
 
-/* The same as last published. Any thread, while the heap exists. */
+/* The same, without the blocks that others freed being taken in. Any thread, while the heap exists.
+ * Cost: some steps for each shard on its arenas. */
 FE_API bool fe_heap_stats_peek(const fe_heap_t *heap, fe_heap_stats_t *out);
 
-/* The sum of the heaps on a context, as last published. Any thread, while the context exists. Cost:
- * one step for each heap on its arenas. */
+/* The sum of the heaps on a context. Any thread, while the context exists. Cost: some steps for
+ * each shard on its arenas. */
 FE_API bool fe_context_stats(const fe_context_t *context, fe_heap_stats_t *out);
 
-/* The sum of all heaps on the arenas, of threads and explicit ones, as last published; the calling
- * thread's own heap is brought up to date first. Heap by heap, not all in one moment: of two heaps
- * that take turns both may be in it. Counts of events never go down. arenas NULL: the process's.
- * Any thread. */
+/* The sum of all heaps on the arenas, of threads and explicit ones; the calling thread's own heap
+ * takes in what others freed first. Heap by heap, not all in one moment: of two heaps that take
+ * turns both may be in it. Counts of events never go down. arenas NULL: the process's. Any thread.
+ */
 FE_API bool fe_stats(fe_arenas_t *arenas, fe_heap_stats_t *out);
 
 /* arenas NULL: the process's. Any thread. */
@@ -533,10 +535,8 @@ FE_API bool fe_heap_visit(fe_heap_t *heap, const fe_visitor_t *visitor, void *us
 
 /* Writes an HTML page that shows the arenas' memory unit by unit: whose, which size, how full, what
  * is free. It needs nothing but a browser, and holds its data: opened in it, an earlier page can be
- * chosen to see what changed in between. Of the calling thread's heap all is exact; of the others
- * what was published last: where blocks were only freed since, far fewer may be live by now. The
- * holder brings a heap up to date by fe_heap_stats. Does not allocate. arenas NULL: the process's.
- * Any thread. */
+ * chosen to see what changed in between. Slab by slab, not all in one moment. Does not allocate.
+ * arenas NULL: the process's. Any thread. */
 FE_API void fe_heap_map_write(fe_arenas_t *arenas, fe_write_t *write, void *user_data);
 
 #ifdef __cplusplus

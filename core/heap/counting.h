@@ -75,14 +75,8 @@ static inline void fe_publish_counts(fe_heap_t *heap, fe_shard_t *shard, uint32_
   fe_figure_add(&heap->figures.shard_bytes, (size_t)(int32_t)more * shard->block_size);
 }
 
-/* The live blocks of a shard of blocks, wherever it is listed. Owner. */
-static inline size_t fe_heap_live_count(const fe_heap_t *heap, const fe_shard_t *shard) {
-  bool waits = !shard->is_full && heap->current[shard->class_index] != shard;
-  return (size_t)(fe_shard_used(shard) + (waits ? 2 : 0));
-}
-
 static inline void fe_count_publish(fe_heap_t *heap, fe_shard_t *shard) {
-  fe_publish_counts(heap, shard, (uint32_t)fe_heap_live_count(heap, shard), shard->capacity);
+  fe_publish_counts(heap, shard, (uint32_t)fe_shard_live_count(shard), shard->capacity);
 }
 
 static inline void fe_count_shard_taken(fe_heap_t *heap, const fe_shard_t *shard) {

@@ -225,7 +225,7 @@ static void collect_class(fe_heap_t *heap, unsigned class_index, bool with_curre
     fe_heap_take_remote(heap, shard);
     fe_count_publish(heap, shard);
     bool is_current = shard == heap->current[class_index];
-    if (fe_heap_live_count(heap, shard) == 0 && (with_current || !is_current)) {
+    if (fe_shard_live_count(shard) == 0 && (with_current || !is_current)) {
       fe_heap_give_up_shard(heap, shard);
     }
   }

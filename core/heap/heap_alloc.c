@@ -59,7 +59,7 @@ static fe_shard_t *add_shard(fe_heap_t *heap, unsigned class_index) {
 static void *pop_counted(fe_shard_t *shard, bool is_unchecked) {
   fe_block_t *block = fe_shard_pop(shard);
   if (block != NULL && is_unchecked) fe_count_add(&shard->used_unchecked, 1);
-  if (block != NULL && !is_unchecked) shard->used++;
+  if (block != NULL && !is_unchecked) fe_count_add(&shard->used, 1);
   return block;
 }
 

@@ -31,7 +31,7 @@ FE_COLD void fe_heap_free_slowly(fe_heap_t *heap, fe_shard_t *shard, void *ptr) 
   }
   fe_block_t *block = fe_shard_has_interior(shard) ? fe_shard_block_start(shard, ptr) : ptr;
   fe_heap_put_back(heap, shard, block);
-  shard->used--;
+  fe_count_add(&shard->used, -1);
   if (shard->is_full) {
     fe_remote_list(shard);
     fe_heap_unshelve_shard(heap, shard);

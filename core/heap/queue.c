@@ -7,11 +7,12 @@
 
 #define EMPTY &fe_shard_empty
 
-/* Moves both counts, see shard.h for why. */
+/* Moves both counts, see shard.h for why: down when it begins to wait. */
 static void shift_counts(fe_shard_t *shard, int by) {
   if (shard == EMPTY) return;
-  shard->used += by;
+  fe_count_add(&shard->used, by);
   fe_count_add(&shard->used_unchecked, by);
+  atomic_store_explicit(&shard->is_waiting, by < 0, memory_order_relaxed);
 }
 
 static void settle_counts(fe_heap_t *heap, fe_shard_t *shard);
@@ -37,7 +38,7 @@ static void settle_counts(fe_heap_t *heap, fe_shard_t *shard) {
   bool is_closed = is_watched || heap->is_over_limit || fe_shard_has_interior(shard);
   int32_t unchecked = is_closed ? FAR_BELOW_0 : heap->is_unchecked ? live : 0;
   fe_count_set(&shard->used_unchecked, unchecked);
-  shard->used = live - unchecked;
+  fe_count_set(&shard->used, live - unchecked);
   fe_shard_set_owner(shard, is_closed ? NULL : heap);
 }
 
@@ -93,7 +94,7 @@ void fe_heap_shelve_shard(fe_heap_t *heap, fe_shard_t *shard) {
   shard->is_full = true;
   /* Frees of the heap's own must notice, whichever way they come. */
   fe_shard_set_owner(shard, NULL);
-  shard->used = fe_shard_used(shard);
+  fe_count_set(&shard->used, fe_shard_used(shard));
   fe_count_set(&shard->used_unchecked, 0);
   shard->prev = NULL;
   shard->next = heap->full;
@@ -133,7 +134,7 @@ void fe_heap_take_in(fe_heap_t *heap, fe_shard_t *shard, fe_block_t *block) {
   if (heap->is_unchecked && !shard->is_full) {
     fe_count_add(&shard->used_unchecked, -count);
   } else {
-    shard->used -= count;
+    fe_count_add(&shard->used, -count);
   }
   fe_count_taken_in(heap, shard, (size_t)count);
 }

@@ -6,10 +6,11 @@
  * or atomic, so all it needs is that the memory stays what it is. Whoever gives a shard back sees
  * to that:
  *
- *   leave     clears the bit, then looks at `is_census` of the arenas. Not set: the shard is its to
- * give back, for a census that begins now will not find the bit. Set: the shard is parked on a list
- * of the arenas. begin     sets is_census, then reads bits end       clears is_census, then gives
- * back what is parked
+ * - fe_census_leave clears the bit, then looks at `is_census` of the arenas. Not set: the shard may
+ *   be given back, for a census that begins now will not find the bit. Set: the shard is parked on
+ *   a list of the arenas.
+ * - fe_census_begin sets is_census; bits are read after that.
+ * - fe_census_end clears is_census, then gives back what is parked.
  *
  * All of these accesses are sequentially consistent: each side writes its own word before it reads
  * the other's, so at least one of them sees the other.

@@ -53,9 +53,9 @@ struct fe_shard {
    * owner of a block count in `used`, calls that trust their caller (fe_heap_resize) count in
    * `used_unchecked`. Both are 1 lower while the shard waits in a queue behind the current one. A
    * count that falls below 0 sends a free on the cold path: the last one of a shard that waits,
-   * but none of the current one's. Written by the owner. Others read `used_unchecked`, relaxed:
-   * in a shard that they may not free into without a look at its owner, it is never above 0. */
-  int32_t used;
+   * but none of the current one's. Written by the owner, read by all, relaxed: in a shard that
+   * others may not free into without a look at its owner, `used_unchecked` is never above 0. */
+  _Atomic(int32_t) used;
   _Atomic(int32_t) used_unchecked;
   /* The heap, if frees of its own may go the short way; NULL in a shard that is full, large, a
    * nursery, or has pointers into blocks. Written by the owner, read by all, relaxed: only the
@@ -74,6 +74,8 @@ struct fe_shard {
   /* Some pointers that were handed out point into their blocks. Set by the owner before the first
    * of them is handed out; whoever got one sees it. Relaxed. */
   atomic_bool has_interior;
+  /* The counts are 1 lower, each. Written by the owner, read by all, relaxed. */
+  atomic_bool is_waiting;
   /* Blocks: the live ones (low 16 bits) and those carved (high ones) as the heap's figures have
    * them; mixed: bytes in blocks; large: bytes that nobody asked for. Written by the owner, read by
    * all, relaxed. */
@@ -168,6 +170,13 @@ static inline bool fe_count_is_above_0(const _Atomic(int32_t) *count) {
 static inline void fe_count_add(_Atomic(int32_t) *count, int32_t by) {
   __asm__ volatile("addl %1, %0" : "+m"(*count) : "ri"(by) : "cc");
 }
+
+/* Counts down; whether that led below 0. */
+static inline bool fe_count_down(_Atomic(int32_t) *count) {
+  bool is_below;
+  __asm__ volatile("subl $1, %0" : "+m"(*count), "=@ccs"(is_below) : : "cc");
+  return is_below;
+}
 #else
 static inline bool fe_count_is_above_0(const _Atomic(int32_t) *count) {
   return fe_count_get(count) > 0;
@@ -176,11 +185,23 @@ static inline bool fe_count_is_above_0(const _Atomic(int32_t) *count) {
 static inline void fe_count_add(_Atomic(int32_t) *count, int32_t by) {
   fe_count_set(count, fe_count_get(count) + by);
 }
+
+static inline bool fe_count_down(_Atomic(int32_t) *count) {
+  fe_count_add(count, -1);
+  return fe_count_get(count) < 0;
+}
 #endif
 
-/* All blocks that are handed out, less 2 while the shard waits in a queue. Owner. */
+/* All blocks that are handed out, less 2 while the shard waits in a queue. Right for the owner. */
 static inline int32_t fe_shard_used(const fe_shard_t *shard) {
-  return shard->used + fe_count_get(&shard->used_unchecked);
+  return fe_count_get(&shard->used) + fe_count_get(&shard->used_unchecked);
+}
+
+/* All blocks that are handed out. Right for the owner; what others see, while it moves counts, can
+ * be any number. */
+static inline int32_t fe_shard_live_count(const fe_shard_t *shard) {
+  bool is_waiting = atomic_load_explicit(&((fe_shard_t *)shard)->is_waiting, memory_order_relaxed);
+  return fe_shard_used(shard) + (is_waiting ? 2 : 0);
 }
 
 static inline bool fe_shard_has_interior(const fe_shard_t *shard) {

@@ -56,11 +56,10 @@ typedef struct cell {
 /* -- Looking at a slab, during a census -- */
 
 static void look_at_blocks(cell_t *cell, const fe_shard_t *shard) {
-  uint32_t published = fe_small_figure_get(&shard->published);
   cell->kind = BLOCKS;
   cell->blocks.block_size = fe_class_size(shard->class_index);
-  cell->blocks.live = fe_published_live(published);
-  cell->blocks.carved = fe_published_carved(published);
+  cell->blocks.live = fe_live_count_for_others(shard);
+  cell->blocks.carved = fe_published_carved(fe_small_figure_get(&shard->published));
   cell->blocks.room = shard->reserved;
 }
 
@@ -68,8 +67,9 @@ static void look_at_nursery(cell_t *cell, const fe_heap_t *heap) {
   cell->kind = NURSERY;
   cell->nursery.is_thread_heap = heap->is_thread_heap;
   cell->nursery.nursery_used = fe_figure_get(&heap->nursery.used_bytes);
-  cell->nursery.used = fe_heap_published_bytes(heap);
-  cell->nursery.peak = fe_heap_peak_bytes(heap);
+  cell->nursery.used = fe_heap_counted_bytes(heap);
+  size_t peak = fe_heap_peak_bytes(heap);
+  cell->nursery.peak = peak > cell->nursery.used ? peak : cell->nursery.used;
   cell->nursery.limit = fe_heap_limit(heap);
   if (heap->has_annex) memcpy(cell->nursery.name, fe_heap_annex(heap)->name, FE_NAME_MAX);
 }

@@ -2,6 +2,7 @@
 #ifndef FERROC_CORE_STATS_STATS_H
 #define FERROC_CORE_STATS_STATS_H
 
+#include "core/heap/counting.h"
 #include "core/heap/heap.h"
 #include "core/slab/census.h"
 #include "core/stats/text.h"
@@ -18,10 +19,31 @@ static inline const fe_shard_t *fe_census_next(const fe_arena_t *arena, unsigned
   return (const fe_shard_t *)fe_unit_address(arena, slab, unit);
 }
 
+/* During a census: brings what others see of all heaps on the arenas up to date; see figures.h. */
+void fe_stats_count_live(fe_arenas_t *arenas);
+
+/* The live blocks of a shard of blocks, for a census. While the owner moves counts, these can be
+ * anything; then it is what was published last. */
+static inline uint32_t fe_live_count_for_others(const fe_shard_t *shard) {
+  uint32_t published = fe_small_figure_get(&shard->published);
+  uint32_t live = (uint32_t)fe_shard_live_count(shard);
+  return live <= fe_published_carved(published) ? live : fe_published_live(published);
+}
+
+/* The live bytes of a heap as others see them. */
+static inline size_t fe_heap_counted_bytes(const fe_heap_t *heap) {
+  size_t bytes = fe_figure_get(&heap->nursery.used_bytes) + fe_figure_get(&heap->large_bytes);
+  if (!fe_heap_has_more_figures(heap)) return bytes;
+  const fe_more_figures_t *figures = fe_heap_more_figures(heap);
+  return bytes + fe_figure_get(&figures->mixed_bytes) + fe_figure_get(&figures->counted_bytes);
+}
+
 /* Publishes what the calling thread did in its own heap, if it has one. */
 void fe_stats_refresh_thread_heap(void);
 
-/* Without a look at struct_size, which is not set. */
+/* Without a look at struct_size, which is not set. Of one heap: as counted last, which
+ * fe_stats_count does. */
+void fe_stats_count(fe_heap_t *const *heaps, size_t heap_count);
 void fe_stats_of_heap(const fe_heap_t *heap, fe_heap_stats_t *stats);
 void fe_stats_of_all(fe_arenas_t *arenas, fe_heap_stats_t *stats);
 void fe_stats_of_arenas(fe_arenas_t *arenas, fe_arenas_stats_t *stats);

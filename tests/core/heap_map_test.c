@@ -146,9 +146,6 @@ static void the_page_holds_every_shard_of_a_heap(void **state) {
   for (size_t size = 40000; size < 2 * MIB; size += size / 2) {
     assert_non_null(fe_heap_alloc(heap, size));
   }
-  fe_heap_stats_t stats = {.struct_size = sizeof stats};
-  assert_true(fe_heap_stats(heap, &stats)); /* publishes what the quick ways did */
-  assert_true(fe_heap_stats(small, &stats));
   page_t page = map_of(NULL);
   assert_holds_heap(&page, heap);
   assert_holds_heap(&page, small);

@@ -147,17 +147,39 @@ static void blocks_freed_by_others_are_counted_when_they_are_taken_in(void **sta
   fe_heap_destroy(heap);
 }
 
-/* The quick ways of allocating leave the figures alone. */
-static void what_others_see_lags_behind_by_less_than_a_page_for_each_size(void **state) {
+/* The quick ways of allocating and freeing leave the holder's figures alone. */
+static void what_others_see_is_exact_after_each_call(void **state) {
+  (void)state;
+  static void *blocks[MANY];
+  fe_heap_t *heap = new_heap(NULL);
+  for (size_t i = 0; i < MANY; i++) {
+    blocks[i] = fe_heap_alloc(heap, BLOCK(64));
+    require(peek(heap).used_bytes == (i + 1) * 64);
+  }
+  random_source_t random = {9};
+  for (size_t left = MANY; left > 0; left--) {
+    size_t chosen = random_below(&random, left);
+    fe_heap_free(heap, blocks[chosen]);
+    blocks[chosen] = blocks[left - 1];
+    require(peek(heap).used_bytes == (left - 1) * 64);
+  }
+  assert_in_range(peek(heap).peak_used_bytes, MANY * 64 - 4096, MANY * 64);
+  fe_heap_destroy(heap);
+}
+
+static void what_others_see_of_resized_blocks_is_exact(void **state) {
   (void)state;
   fe_heap_t *heap = new_heap(NULL);
-  for (size_t i = 1; i <= MANY; i++) {
-    require(fe_heap_alloc(heap, BLOCK(64)) != NULL);
-    size_t seen = peek(heap).used_bytes;
-    require(seen <= i * 64 && i * 64 - seen <= 4096);
+  static void *blocks[MANY];
+  for (size_t i = 0; i < MANY; i++) {
+    blocks[i] = fe_heap_resize(heap, NULL, 0, BLOCK(64));
+    if (i % 3 == 0) blocks[i] = fe_heap_resize(heap, blocks[i], BLOCK(64), BLOCK(32));
+    require(blocks[i] != NULL);
   }
-  assert_int_equal(stats_of(heap).used_bytes, MANY * 64);
-  assert_int_equal(peek(heap).used_bytes, MANY * 64);
+  size_t count_of_32 = (MANY + 2) / 3;
+  assert_int_equal(peek(heap).used_bytes, count_of_32 * 32 + (MANY - count_of_32) * 64);
+  for (size_t i = 0; i < MANY; i += 3) fe_heap_resize(heap, blocks[i], BLOCK(32), 0);
+  assert_int_equal(peek(heap).used_bytes, (MANY - count_of_32) * 64);
   fe_heap_destroy(heap);
 }
 
@@ -294,7 +316,8 @@ int main(void) {
       test_that(what_was_asked_for_is_exact_for_large_blocks),
       test_that(what_was_asked_for_is_inferred_for_small_blocks),
       test_that(blocks_freed_by_others_are_counted_when_they_are_taken_in),
-      test_that(what_others_see_lags_behind_by_less_than_a_page_for_each_size),
+      test_that(what_others_see_is_exact_after_each_call),
+      test_that(what_others_see_of_resized_blocks_is_exact),
       test_that(limits_and_failures_are_counted),
       test_that(a_context_is_the_sum_of_its_heaps),
       test_that(all_heaps_are_in_the_sum_and_leave_their_events),

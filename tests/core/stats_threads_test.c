@@ -99,6 +99,74 @@ static void others_may_read_figures_and_draw_maps_at_any_time(void **state) {
   assert_true(fe_arenas_destroy(arenas));
 }
 
+/* A thread that allocates and frees in its own heap, and waits at each step until it was looked at.
+ */
+typedef struct steps {
+  pthread_barrier_t barrier;
+  fe_heap_t *heap;
+  size_t live_bytes;
+} steps_t;
+
+static void let_look(steps_t *steps, size_t live_bytes) {
+  steps->live_bytes = live_bytes;
+  pthread_barrier_wait(&steps->barrier);
+  pthread_barrier_wait(&steps->barrier);
+}
+
+static void *free_in_steps(void *argument) {
+  steps_t *steps = argument;
+  void **blocks = fe_malloc(MANY * sizeof *blocks);
+  steps->heap = fe_thread_heap();
+  size_t bytes = fe_heap_used_bytes(steps->heap);
+  for (int i = 0; i < MANY; i++) blocks[i] = fe_malloc(BLOCK(256));
+  let_look(steps, bytes + MANY * 256);
+  for (int i = 0; i < MANY; i++) {
+    if (i % 10 != 0) fe_free(blocks[i]);
+  }
+  let_look(steps, bytes + MANY / 10 * 256);
+  for (int i = 0; i < MANY; i += 10) fe_free(blocks[i]);
+  fe_free(blocks);
+  return NULL;
+}
+
+static size_t live_bytes_in_classes(const fe_heap_stats_t *stats) {
+  size_t bytes = 0;
+  for (size_t i = 0; i < stats->class_count; i++) {
+    bytes += stats->classes[i].live_count * stats->classes[i].block_size;
+  }
+  return bytes;
+}
+
+static void look_at_step(steps_t *steps, size_t used_bytes_elsewhere) {
+  pthread_barrier_wait(&steps->barrier);
+  fe_heap_stats_t stats = peek(steps->heap);
+  assert_int_equal(stats.used_bytes, steps->live_bytes);
+  size_t in_classes = stats.class_count > 0 ? live_bytes_in_classes(&stats) : 0;
+  if (in_classes > 0) {
+    assert_int_equal(
+        in_classes + stats.nursery_used_bytes + stats.mixed_used_bytes + stats.large_used_bytes,
+        steps->live_bytes);
+  }
+  assert_int_equal(sum_of(NULL).used_bytes, used_bytes_elsewhere + steps->live_bytes);
+  pthread_barrier_wait(&steps->barrier);
+}
+
+static void what_a_thread_just_did_is_seen_by_others(void **state) {
+  (void)state;
+  fe_free(fe_malloc(1)); /* this thread has a heap */
+  fe_collect(false);
+  steps_t steps = {.heap = NULL};
+  pthread_t thread;
+  size_t before = sum_of(NULL).used_bytes;
+  assert_int_equal(pthread_barrier_init(&steps.barrier, NULL, 2), 0);
+  assert_int_equal(pthread_create(&thread, NULL, free_in_steps, &steps), 0);
+  look_at_step(&steps, before);
+  look_at_step(&steps, before);
+  pthread_join(thread, NULL);
+  pthread_barrier_destroy(&steps.barrier);
+  assert_int_equal(sum_of(NULL).used_bytes, before);
+}
+
 static void *read_on_and_on(void *argument) {
   work_t *work = argument;
   size_t length = 0;
@@ -140,6 +208,7 @@ static void a_child_forked_while_somebody_reads_goes_on(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       test_that(others_may_read_figures_and_draw_maps_at_any_time),
+      test_that(what_a_thread_just_did_is_seen_by_others),
       test_that(a_child_forked_while_somebody_reads_goes_on),
   };
   return cmocka_run_group_tests_name("stats_threads", tests, NULL, NULL);
