@@ -1,80 +1,7 @@
 /* Heaps on a base of the program's own: a table of functions that allocates, releases, commits and
- * decommits. What they are called with, what their failures do, and what is wrong with a table.
+ * decommits. What they are called with, and what is wrong with a table.
  */
-#include "tests/core/checking_base.h"
-
-#include <sys/mman.h>
-
-/* What the tests stand on. */
-typedef struct ground {
-  checking_base_t checking;
-  fe_arenas_t *arenas;
-  fe_context_t *context;
-  fe_heap_t *heap;
-} ground_t;
-
-static ground_t ground;
-
-static bool make_heap(void) {
-  fe_heap_options_t options = {.context = ground.context};
-  ground.heap = fe_heap_create(&options);
-  return ground.heap != NULL;
-}
-
-/* On the base as it is set up now. */
-static void make_ground(void) {
-  ground.arenas = fe_arenas_create(&ground.checking.base, NULL, 0);
-  require(ground.arenas != NULL);
-  ground.context = fe_context_create(ground.arenas);
-  require(ground.context != NULL);
-  require(make_heap());
-}
-
-static void end_ground(void) {
-  fe_heap_destroy(ground.heap);
-  require(fe_context_destroy(ground.context));
-  require(fe_arenas_destroy(ground.arenas));
-}
-
-static const size_t sizes[] = {1,
-                               24,
-                               100,
-                               1000,
-                               MEDIUM_MAX,
-                               MEDIUM_MAX + 1,
-                               3 * UNIT_BYTES,
-                               SLAB_BYTES / 2,
-                               SLAB_BYTES,
-                               2 * SLAB_BYTES + 1};
-enum { SIZE_COUNT = sizeof(sizes) / sizeof(sizes[0]) };
-
-/* Marks each page of a block, its first bytes and its last. */
-enum { MARKED_WHOLE = 5000 };
-
-static void mark(char *block, size_t size, uint64_t seed) {
-  pattern_fill(block, size < MARKED_WHOLE ? size : MARKED_WHOLE, seed);
-  for (size_t i = MARKED_WHOLE; i < size; i += 4096) {
-    block[i] = (char)(seed + i / 4096);
-  }
-  if (size > MARKED_WHOLE) {
-    block[size - 1] = (char)seed;
-  }
-}
-
-static bool is_marked(const char *block, size_t size, uint64_t seed) {
-  bool is_right = size <= MARKED_WHOLE || block[size - 1] == (char)seed;
-  for (size_t i = MARKED_WHOLE; i + 1 < size; i += 4096) {
-    is_right = is_right && block[i] == (char)(seed + i / 4096);
-  }
-  return is_right && pattern_holds(block, size < MARKED_WHOLE ? size : MARKED_WHOLE, seed);
-}
-
-/* Page sizes that a slab can have. */
-static size_t page_size_at(size_t i) {
-  static const size_t page_sizes[] = {4096, 16384, 65536, (size_t)2 << 20};
-  bool is_possible = i < sizeof(page_sizes) / sizeof(page_sizes[0]) && page_sizes[i] <= SLAB_BYTES;
-  return is_possible ? page_sizes[i] : 0;
-}
+#include "tests/core/ground.h"
 
 /* -- A simple base ----------------------------------------------------------------------------- */
 
@@ -119,26 +46,6 @@ static void a_base_can_be_as_simple_as_that(void **state) {
 
 /* -- What the functions are called with: see checking_base.c for what is checked -----------------
  */
-
-/* Blocks of all sizes, written and checked, in the given order; whether all were there. */
-static bool use_all_sizes(fe_heap_t *heap) {
-  char *blocks[SIZE_COUNT];
-  bool is_complete = true;
-  for (size_t i = 0; i < SIZE_COUNT; i++) {
-    blocks[i] = fe_heap_alloc(heap, sizes[i]);
-    if (blocks[i] == NULL) {
-      require(errno == ENOMEM);
-      is_complete = false;
-      continue;
-    }
-    mark(blocks[i], sizes[i], i);
-  }
-  for (size_t i = 0; i < SIZE_COUNT; i++) {
-    require(blocks[i] == NULL || is_marked(blocks[i], sizes[i], i));
-    fe_heap_free(heap, blocks[i]);
-  }
-  return is_complete;
-}
 
 static void every_page_size_is_kept_to(void **state) {
   (void)state;
@@ -347,120 +254,6 @@ static void decommit_may_refuse(void **state) {
   checking_base_end(&ground.checking);
 }
 
-/* -- Failures -----------------------------------------------------------------------------------
- */
-
-/* All that a program does with arenas, as far as it gets; whether it got through. */
-static bool do_the_work(void) {
-  bool is_complete = false;
-  errno = 0;
-  ground.arenas = fe_arenas_create(&ground.checking.base, NULL, 0);
-  if (ground.arenas == NULL) {
-    require(errno == ENOMEM);
-    return false;
-  }
-  ground.context = fe_context_create(ground.arenas);
-  require(ground.context != NULL || errno == ENOMEM);
-  if (ground.context != NULL && make_heap()) {
-    is_complete = use_all_sizes(ground.heap);
-    fe_heap_collect(ground.heap, true);
-    is_complete = use_all_sizes(ground.heap) && is_complete;
-    fe_heap_destroy(ground.heap);
-  }
-  require(fe_context_destroy(ground.context));
-  require(fe_arenas_destroy(ground.arenas));
-  return is_complete;
-}
-
-/* The n-th call fails, for n = 1, 2, ... until the work gets through without one. Nothing leaks. */
-static void each_call_may_fail(bool needs_commit, bool fails_for_good) {
-  size_t failing_call = 1;
-  for (bool has_failed = true; has_failed; failing_call++) {
-    checking_base_init(&ground.checking, 4096);
-    ground.checking.base.is_zeroed = true;
-    if (!needs_commit) {
-      ground.checking.base.commit = NULL;
-      ground.checking.base.decommit = NULL;
-    }
-    ground.checking.failing_call = failing_call;
-    ground.checking.fails_for_good = fails_for_good;
-    bool is_complete = do_the_work();
-    has_failed = ground.checking.failing_call <= 1 &&
-                 ground.checking.failing_call == (fails_for_good ? 1 : 0);
-    require(has_failed || is_complete);
-    checking_base_end(&ground.checking);
-  }
-  assert_true(failing_call > 2);
-}
-
-static void allocate_may_fail_at_any_call(void **state) {
-  (void)state;
-  each_call_may_fail(false, false);
-  each_call_may_fail(false, true);
-}
-
-static void allocate_or_commit_may_fail_at_any_call(void **state) {
-  (void)state;
-  each_call_may_fail(true, false);
-  each_call_may_fail(true, true);
-}
-
-/* A base that has no more memory is not asked for more addresses, and works again after frees. */
-static void commit_may_come_to_its_end(void **state) {
-  (void)state;
-  enum { MOST = 4000 };
-  static char *blocks[MOST];
-  for (size_t i = 0; page_size_at(i) != 0; i++) {
-    checking_base_init(&ground.checking, page_size_at(i));
-    ground.checking.committed_max = 3 * SLAB_BYTES;
-    make_ground();
-    size_t size = 5 * UNIT_BYTES / 2;
-    size_t first_count = 0;
-    for (int round = 0; round < 3; round++) {
-      size_t count = 0;
-      while ((blocks[count] = fe_heap_alloc(ground.heap, size)) != NULL) {
-        memset(blocks[count], 0x11, size);
-        count++;
-      }
-      assert_int_equal(errno, ENOMEM);
-      assert_null(fe_heap_alloc(ground.heap, 2 * SLAB_BYTES));
-      assert_int_equal(ground.checking.chunk_count, 1);
-      assert_true(count >= UNITS_PER_SLAB / 2);
-      if (round == 0) {
-        first_count = count;
-      }
-      assert_true(count >= first_count);
-      for (size_t j = 0; j < count; j++) {
-        fe_heap_free(ground.heap, blocks[j]);
-      }
-      fe_heap_collect(ground.heap, round == 1);
-    }
-    end_ground();
-    checking_base_end(&ground.checking);
-  }
-}
-
-/* The base has few addresses: no more than it gives are used, and all of those. */
-static void a_base_may_have_little(void **state) {
-  (void)state;
-  checking_base_init(&ground.checking, 4096);
-  ground.checking.bytes_max = 6 * SLAB_BYTES;
-  make_ground();
-  assert_null(fe_heap_alloc(ground.heap, 6 * SLAB_BYTES));
-  char *block = fe_heap_alloc(ground.heap, 2 * SLAB_BYTES);
-  assert_non_null(block);
-  memset(block, 1, 2 * SLAB_BYTES);
-  assert_null(fe_heap_alloc(ground.heap, 4 * SLAB_BYTES));
-  fe_heap_free(ground.heap, block);
-  for (size_t count = 0; fe_heap_alloc(ground.heap, MEDIUM_MAX) != NULL; count++) {
-    assert_true(count < 6 * SLAB_BYTES / MEDIUM_MAX);
-  }
-  /* Between guard pages only one of them fits into a unit. */
-  assert_true(fe_heap_used_bytes(ground.heap) > (IS_CHECKED ? 2 : 3) * SLAB_BYTES);
-  end_ground();
-  checking_base_end(&ground.checking);
-}
-
 /* -- Threads ------------------------------------------------------------------------------------
  */
 
@@ -583,10 +376,6 @@ int main(void) {
       test_that(without_release_memory_is_used_again),
       test_that(without_commit_memory_is_there_when_it_is_touched),
       test_that(decommit_may_refuse),
-      test_that(allocate_may_fail_at_any_call),
-      test_that(allocate_or_commit_may_fail_at_any_call),
-      test_that(commit_may_come_to_its_end),
-      test_that(a_base_may_have_little),
       test_that(threads_may_share_a_base),
       test_that(a_wrong_table_is_refused_with_a_message),
       test_that(a_chunk_that_is_not_aligned_is_refused_with_a_message),
