@@ -196,10 +196,14 @@ static void enter(world_t *world, block_entry_t *entry) {
   world->heaps[entry->heap].slack += entry->slack;
 }
 
+/* A heap without others under it never gets back to what it had above its limit. */
 static void leave(world_t *world, const block_entry_t *entry) {
   if (entry->heap == NO_HEAP) return;
-  world->heaps[entry->heap].used -= entry->usable;
-  world->heaps[entry->heap].slack -= entry->slack;
+  heap_entry_t *heap = &world->heaps[entry->heap];
+  heap->used -= entry->usable;
+  heap->slack -= entry->slack;
+  size_t held = heap->used + heap->slack;
+  if (heap->child_count == 0 && held < heap->paid_before) heap->paid_before = held;
 }
 
 static void check_new_size(const world_t *world, const attempt_t *attempt, size_t usable) {
@@ -315,6 +319,9 @@ void reference_check_heap(world_t *world, int heap) {
   check(used >= entry->used && used <= entry->used + entry->slack,
         "a heap says that it uses %zu bytes; its blocks take %zu to %zu", used, entry->used,
         entry->used + entry->slack);
+  fe_heap_stats_t seen = {.struct_size = sizeof seen};
+  check(fe_heap_stats_peek(entry->heap, &seen) && seen.used_bytes == used,
+        "a heap uses %zu bytes, and others see %zu", used, seen.used_bytes);
   check(fe_heap_limit(entry->heap) == entry->limit, "the limit is %zu, not %zu",
         fe_heap_limit(entry->heap), entry->limit);
   check(strcmp(fe_heap_name(entry->heap), entry->name) == 0, "the name is \"%s\", not \"%s\"",

@@ -30,8 +30,8 @@ typedef struct heap_entry {
   size_t slack;
   /* More than the heap can ever have charged a budget for: grows with each allocation. */
   size_t charge_bound;
-  /* Of a limit that was set while heaps stood under this one: these may go on using what they had
-   * paid for. */
+  /* When the limit was set: what the heap was using, or what heaps under it had paid for, which
+   * they may go on using. */
   size_t paid_before;
   /* What on_error was told, in all. */
   size_t error_count;
