@@ -463,7 +463,8 @@ typedef struct fe_arenas_stats {
 FE_API bool fe_heap_stats(fe_heap_t *heap, fe_heap_stats_t *out);
 
 /* The same, without the blocks that others freed being taken in. Any thread, while the heap exists.
- * Cost: some steps for each shard on its arenas. */
+ * Cost: some steps for each shard on its arenas; of many heaps at once fe_heap_stats_write tells at
+ * that cost, too. */
 FE_API bool fe_heap_stats_peek(const fe_heap_t *heap, fe_heap_stats_t *out);
 
 /* The sum of the heaps on a context. Any thread, while the context exists. Cost: some steps for
