@@ -370,10 +370,12 @@ FE_API void fe_set_message_function(fe_message_function_t function);
 /* -- Figures --------------------------------------------------------------------------------
  *
  * Whoever holds a heap counts what happens in it. Other threads may read these figures at any time,
- * and wait for none but each other: the live blocks are those of that moment. Blocks that other
- * threads freed count as live until the holder takes them in, which fe_heap_stats, fe_heap_collect
- * and the allocations that find no free block do. Peaks are noted on the cold paths alone, and may
- * lack a page of blocks for each size.
+ * and wait for none but each other: the live blocks are those of that moment. Since they wait, they
+ * must not be asked for in handlers of signals and of fork. Blocks that other threads freed count
+ * as live until the holder takes them in, which fe_heap_stats, fe_heap_collect and the allocations
+ * that find no free block do; large blocks of threads' heaps go at once. Peaks are noted on the
+ * cold paths alone: what was asked for at a peak is in it, else it may be off by 64 KiB for each
+ * size, and in heaps of more than a MiB be too low by a sixteenth.
  *
  * Each struct begins with struct_size, which the caller sets to its sizeof. Later versions add
  * members at the end only, and fill what the caller has room for. False and errno EINVAL, with a
@@ -459,7 +461,7 @@ typedef struct fe_arenas_stats {
   size_t decommitted_bytes;
 } fe_arenas_stats_t;
 
-/* The heap's figures, exact, brought up to date first. The holder only. */
+/* The heap's figures, brought up to date first. The holder only. */
 FE_API bool fe_heap_stats(fe_heap_t *heap, fe_heap_stats_t *out);
 
 /* The same, without the blocks that others freed being taken in. Any thread, while the heap exists.

@@ -45,17 +45,27 @@ static inline size_t fe_heap_published_bytes(const fe_heap_t *heap) {
          fe_figure_get(&heap->large_bytes);
 }
 
-/* The most that the live blocks ever were. */
-static inline size_t fe_heap_peak_bytes(const fe_heap_t *heap) {
-  size_t peak = fe_figure_get(&heap->figures.peak_bytes);
+/* What is published now may be a new peak. */
+static inline void fe_raise_peak(fe_heap_t *heap) {
   size_t now = fe_heap_published_bytes(heap);
-  return now > peak ? now : peak;
+  if (now <= fe_figure_get(&heap->figures.peak_bytes)) return;
+  atomic_store_explicit(&heap->figures.peak_bytes, now, memory_order_relaxed);
 }
 
+/* A heap with so many shards has them counted for each new peak; one with more only for one that is
+ * higher by a sixteenth. */
+#define FE_PEAK_SHARDS 16
+
 /* Called before there are fewer small ones, which happens less often than that there are more; and
- * after there are more large ones, since others may free these. */
-static inline void fe_count_peak(fe_heap_t *heap) {
-  atomic_store_explicit(&heap->figures.peak_bytes, fe_heap_peak_bytes(heap), memory_order_relaxed);
+ * after there are more large ones, since others may free these. What is published of shards may be
+ * too much by now, so it is brought up to date, but for the shard that is about to be. */
+static inline void fe_count_peak(fe_heap_t *heap, const fe_shard_t *about_to_be) {
+  size_t now = fe_heap_published_bytes(heap);
+  size_t peak = fe_figure_get(&heap->figures.peak_bytes);
+  if (FE_LIKELY(now <= peak)) return;
+  if (heap->shard_count > FE_PEAK_SHARDS && now - peak <= peak / 16) return;
+  if (heap->shard_count > 1) fe_heap_publish_shards(heap, about_to_be);
+  fe_raise_peak(heap);
 }
 
 /* -- Shards of blocks -- */
@@ -63,16 +73,22 @@ static inline void fe_count_peak(fe_heap_t *heap) {
 static inline uint32_t fe_published_live(uint32_t published) { return published & 0xffff; }
 static inline uint32_t fe_published_carved(uint32_t published) { return published >> 16; }
 
-static inline void fe_publish_counts(fe_heap_t *heap, fe_shard_t *shard, uint32_t live,
-                                     uint32_t carved) {
+static inline void fe_set_published(fe_heap_t *heap, fe_shard_t *shard, uint32_t live,
+                                    uint32_t carved) {
   uint32_t before = fe_small_figure_get(&shard->published);
   uint32_t more = live - fe_published_live(before); /* wraps around for less */
   fe_class_figures_t *figures = fe_heap_class_figures(heap, shard->class_index);
-  if ((int32_t)more < 0) fe_count_peak(heap);
   atomic_store_explicit(&shard->published, live | carved << 16, memory_order_relaxed);
   fe_small_figure_add(&figures->carved_count, carved - fe_published_carved(before));
   fe_small_figure_add(&figures->live_count, more);
   fe_figure_add(&heap->figures.shard_bytes, (size_t)(int32_t)more * shard->block_size);
+}
+
+static inline void fe_publish_counts(fe_heap_t *heap, fe_shard_t *shard, uint32_t live,
+                                     uint32_t carved) {
+  bool are_fewer = live < fe_published_live(fe_small_figure_get(&shard->published));
+  if (are_fewer) fe_count_peak(heap, shard);
+  fe_set_published(heap, shard, live, carved);
 }
 
 static inline void fe_count_publish(fe_heap_t *heap, fe_shard_t *shard) {
@@ -158,7 +174,7 @@ static inline void fe_count_mixed_alloc(fe_heap_t *heap, fe_shard_t *shard, size
 }
 
 static inline void fe_count_mixed_free(fe_heap_t *heap, fe_shard_t *shard, size_t size) {
-  fe_count_peak(heap);
+  fe_count_peak(heap, NULL);
   fe_publish_mixed(heap, shard, -size);
   fe_count(heap, FE_HEAP_MIXED_FREE, 1);
 }
@@ -172,7 +188,7 @@ static inline void fe_count_nursery_alloc(fe_heap_t *heap, size_t size, size_t r
 }
 
 static inline void fe_count_nursery_free(fe_heap_t *heap, size_t size) {
-  fe_count_peak(heap);
+  fe_count_peak(heap, NULL);
   fe_figure_add(&heap->nursery.used_bytes, -size);
   fe_figure_add(&heap->figures.nursery_freed, size);
   fe_figure_add(&heap->figures.nursery_frees, 1);
@@ -188,7 +204,7 @@ static inline void fe_count_large_slack(fe_heap_t *heap, fe_shard_t *shard, size
 
 static inline void fe_count_large_size(fe_heap_t *heap, fe_shard_t *shard, size_t requested) {
   fe_count_large_slack(heap, shard, shard->block_size - (requested - FE_TRACK_TRAILER));
-  fe_count_peak(heap);
+  fe_count_peak(heap, NULL);
 }
 
 static inline void fe_count_large_alloc(fe_heap_t *heap, fe_shard_t *shard, size_t requested) {

@@ -84,6 +84,7 @@ typedef struct fe_more_figures {
   _Atomic(uint32_t) mixed_count;   /* shards */
   _Atomic(size_t) counting_bytes;  /* live, in shards of blocks, as the last census found them */
   _Atomic(size_t) counted_bytes;
+  _Atomic(size_t) seen_peak_bytes; /* the most that a census ever saw, of all live blocks */
   fe_class_figures_t of_class[FE_FIGURED_CLASSES];
 } fe_more_figures_t;
 

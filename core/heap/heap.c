@@ -194,6 +194,16 @@ bool fe_heap_contains(const fe_heap_t *heap, const void *ptr) {
   return fe_track_get_word(inbox) == (uintptr_t)&heap->inbox;
 }
 
+FE_COLD void fe_heap_publish_shards(fe_heap_t *heap, const fe_shard_t *but) {
+  for (unsigned i = 0; i < FE_CLASS_COUNT; i++) {
+    if (heap->current[i] == EMPTY) continue;
+    for (fe_shard_t *shard = heap->current[i]; shard != NULL; shard = shard->next) {
+      if (shard == but) continue;
+      fe_set_published(heap, shard, (uint32_t)fe_shard_live_count(shard), shard->capacity);
+    }
+  }
+}
+
 void fe_heap_refresh_figures(fe_heap_t *heap) {
   fe_heap_drain(heap);
   for (unsigned i = 0; i < FE_CLASS_COUNT; i++) {
@@ -203,6 +213,7 @@ void fe_heap_refresh_figures(fe_heap_t *heap) {
       fe_count_publish(heap, shard);
     }
   }
+  fe_raise_peak(heap);
 }
 
 size_t fe_heap_count_small_bytes(fe_heap_t *heap) {

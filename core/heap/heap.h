@@ -190,6 +190,9 @@ bool fe_heap_release_held_back(fe_heap_t *heap, fe_shard_t *shard);
 /* Bytes in live blocks of the nursery and of shards; takes in what others freed. */
 size_t fe_heap_count_small_bytes(fe_heap_t *heap);
 
+/* Publishes the counts of all shards in queues but one, without a look at peaks. */
+void fe_heap_publish_shards(fe_heap_t *heap, const fe_shard_t *but);
+
 /* Takes in what others freed, and publishes the counts of all shards. */
 void fe_heap_refresh_figures(fe_heap_t *heap);
 

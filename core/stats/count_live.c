@@ -54,6 +54,9 @@ static void end_heap(const fe_shard_t *shard) {
     set(&of_class->counted, fe_small_figure_get(&of_class->counting));
   }
   set_bytes(&figures->counted_bytes, fe_figure_get(&figures->counting_bytes));
+  size_t seen_bytes = fe_heap_counted_bytes(fe_heap_of(shard));
+  if (seen_bytes <= fe_figure_get(&figures->seen_peak_bytes)) return;
+  set_bytes(&figures->seen_peak_bytes, seen_bytes);
 }
 
 void fe_stats_count_live(fe_arenas_t *arenas) {

@@ -23,11 +23,16 @@ static inline const fe_shard_t *fe_census_next(const fe_arena_t *arena, unsigned
 void fe_stats_count_live(fe_arenas_t *arenas);
 
 /* The live blocks of a shard of blocks, for a census. While the owner moves counts, these can be
- * anything; then it is what was published last. */
+ * anything; then they are looked at again, and at last it is what was published. */
 static inline uint32_t fe_live_count_for_others(const fe_shard_t *shard) {
   uint32_t published = fe_small_figure_get(&shard->published);
-  uint32_t live = (uint32_t)fe_shard_live_count(shard);
-  return live <= fe_published_carved(published) ? live : fe_published_live(published);
+  for (int looks = 0; looks < 4; looks++) {
+    uint32_t live = (uint32_t)fe_shard_live_count(shard);
+    uint32_t before = published;
+    published = fe_small_figure_get(&shard->published);
+    if (published == before && live <= fe_published_carved(published)) return live;
+  }
+  return fe_published_live(published);
 }
 
 /* The live bytes of a heap as others see them. */
@@ -36,6 +41,14 @@ static inline size_t fe_heap_counted_bytes(const fe_heap_t *heap) {
   if (!fe_heap_has_more_figures(heap)) return bytes;
   const fe_more_figures_t *figures = fe_heap_more_figures(heap);
   return bytes + fe_figure_get(&figures->mixed_bytes) + fe_figure_get(&figures->counted_bytes);
+}
+
+/* The most that the live bytes are known to have been. */
+static inline size_t fe_heap_peak_bytes(const fe_heap_t *heap) {
+  size_t peak = fe_figure_get(&heap->figures.peak_bytes);
+  if (!fe_heap_has_more_figures(heap)) return peak;
+  size_t seen = fe_figure_get(&fe_heap_more_figures(heap)->seen_peak_bytes);
+  return seen > peak ? seen : peak;
 }
 
 /* Publishes what the calling thread did in its own heap, if it has one. */

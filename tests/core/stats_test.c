@@ -163,7 +163,7 @@ static void what_others_see_is_exact_after_each_call(void **state) {
     blocks[chosen] = blocks[left - 1];
     require(peek(heap).used_bytes == (left - 1) * 64);
   }
-  assert_in_range(peek(heap).peak_used_bytes, MANY * 64 - 4096, MANY * 64);
+  assert_int_equal(peek(heap).peak_used_bytes, MANY * 64);
   fe_heap_destroy(heap);
 }
 
@@ -180,6 +180,63 @@ static void what_others_see_of_resized_blocks_is_exact(void **state) {
   assert_int_equal(peek(heap).used_bytes, count_of_32 * 32 + (MANY - count_of_32) * 64);
   for (size_t i = 0; i < MANY; i += 3) fe_heap_resize(heap, blocks[i], BLOCK(32), 0);
   assert_int_equal(peek(heap).used_bytes, (MANY - count_of_32) * 64);
+  fe_heap_destroy(heap);
+}
+
+/* Of each size in turn: many blocks, then few of them. */
+enum { PHASES = 5, PER_PHASE = 50000, KEPT_ONE_IN = 400 };
+
+static size_t size_in_phase(size_t phase) { return 64 + phase * 16; }
+
+static void fill(fe_heap_t *heap, size_t phase, void **blocks) {
+  for (size_t i = 0; i < PER_PHASE; i++) {
+    blocks[i] = fe_heap_alloc(heap, BLOCK(size_in_phase(phase)));
+    require(blocks[i] != NULL);
+  }
+}
+
+static void thin_out(fe_heap_t *heap, void **blocks) {
+  for (size_t i = 0; i < PER_PHASE; i++) {
+    if (i % KEPT_ONE_IN != 0) fe_heap_free(heap, blocks[i]);
+  }
+}
+
+static void a_peak_is_what_was_live_at_one_time(void **state) {
+  (void)state;
+  static void *blocks[PER_PHASE];
+  fe_heap_t *seen = new_heap(NULL);
+  fe_heap_t *unseen = new_heap(NULL);
+  size_t peak = 0;
+  for (size_t phase = 0; phase < PHASES; phase++) {
+    fill(seen, phase, blocks);
+    peak = fe_heap_used_bytes(seen); /* more than in the phase before */
+    thin_out(seen, blocks);
+    fill(unseen, phase, blocks);
+    thin_out(unseen, blocks);
+  }
+  assert_in_range(stats_of(seen).peak_used_bytes, peak, peak + UNIT_BYTES);
+  size_t error = peak / 16 + PHASES * UNIT_BYTES;
+  assert_in_range(stats_of(unseen).peak_used_bytes, peak - error, peak + UNIT_BYTES);
+  fe_heap_destroy(seen);
+  fe_heap_destroy(unseen);
+}
+
+static void a_peak_that_others_saw_stays(void **state) {
+  (void)state;
+  enum { COUNT = 300 };
+  static void *blocks[8][COUNT];
+  fe_heap_t *heap = new_heap(NULL);
+  /* The second time nothing but the quick ways is needed. */
+  for (int round = 0; round < 2; round++) {
+    for (size_t i = 0; i < 8 * COUNT; i++) {
+      blocks[i % 8][i / 8] = fe_heap_alloc(heap, BLOCK(64 + i % 8 * 16));
+    }
+    if (round == 1) assert_true(peek(heap).peak_used_bytes >= peek(heap).used_bytes);
+    size_t peak = peek(heap).peak_used_bytes;
+    for (size_t i = 0; i < 8 * COUNT; i++) fe_heap_free(heap, blocks[i % 8][i / 8]);
+    assert_true(peek(heap).peak_used_bytes >= peak);
+    assert_true(stats_of(heap).peak_used_bytes >= peak);
+  }
   fe_heap_destroy(heap);
 }
 
@@ -318,6 +375,8 @@ int main(void) {
       test_that(blocks_freed_by_others_are_counted_when_they_are_taken_in),
       test_that(what_others_see_is_exact_after_each_call),
       test_that(what_others_see_of_resized_blocks_is_exact),
+      test_that(a_peak_is_what_was_live_at_one_time),
+      test_that(a_peak_that_others_saw_stays),
       test_that(limits_and_failures_are_counted),
       test_that(a_context_is_the_sum_of_its_heaps),
       test_that(all_heaps_are_in_the_sum_and_leave_their_events),
