@@ -20,6 +20,7 @@ typedef struct workload {
 static const workload_t workloads[] = {
     {"mixed_sizes", run_mixed_sizes},
     {"small_lifetimes", run_small_lifetimes},
+    {"full_cache", run_full_cache},
     {"growing_arrays", run_growing_arrays},
     {"large_blocks", run_large_blocks},
     {"producer_consumer", run_producer_consumer},

@@ -1,5 +1,5 @@
-/* Workloads of one thread: blocks of mixed sizes, many small ones of random lifetime, arrays that
- * grow, large blocks that come and go.
+/* Workloads of one thread: blocks of mixed sizes, many small ones of random lifetime, a full cache,
+ * arrays that grow, large blocks that come and go.
  */
 #include <string.h>
 
@@ -38,6 +38,35 @@ uint64_t run_small_lifetimes(double scale) {
   enum { LIVE_COUNT = 600000 };
   static void *window[LIVE_COUNT];
   return replace_at_random(window, LIVE_COUNT, scaled(3500000, scale), small_size);
+}
+
+/* A cache of objects of one size that is full: each step drops some at random, and makes as many.
+ * So there is never more than a handful of free blocks, anywhere among all the others. */
+uint64_t run_full_cache(double scale) {
+  enum { LIVE_COUNT = 100000, BATCH = 64, SIZE = 64 };
+  static void *cache[LIVE_COUNT];
+  random_source_t source = {2862933555777941757u};
+  uint64_t sum = 0;
+  for (size_t i = 0; i < LIVE_COUNT; i++) {
+    cache[i] = make_block(SIZE);
+  }
+  for (size_t step = scaled(100000, scale); step > 0; step--) {
+    size_t dropped[BATCH];
+    for (size_t i = 0; i < BATCH; i++) {
+      do {
+        dropped[i] = random_below(&source, LIVE_COUNT);
+      } while (cache[dropped[i]] == NULL);
+      sum += drop_block(cache[dropped[i]]);
+      cache[dropped[i]] = NULL;
+    }
+    for (size_t i = 0; i < BATCH; i++) {
+      cache[dropped[i]] = make_block(SIZE);
+    }
+  }
+  for (size_t i = 0; i < LIVE_COUNT; i++) {
+    sum += drop_block(cache[i]);
+  }
+  return sum;
 }
 
 typedef struct array {

@@ -11,7 +11,8 @@
  * scale only. */
 typedef uint64_t workload_run_t(double scale);
 
-workload_run_t run_mixed_sizes, run_small_lifetimes, run_growing_arrays, run_large_blocks;
+workload_run_t run_mixed_sizes, run_small_lifetimes, run_full_cache, run_growing_arrays,
+    run_large_blocks;
 workload_run_t run_producer_consumer, run_threads_come_and_go, run_server_threads;
 
 /* count times scale, at least 1. */

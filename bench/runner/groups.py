@@ -7,7 +7,7 @@ from runner import peers as peer_module
 from runner import process, programs
 from runner.process import BenchError
 
-CORE_WORKLOADS = ("mixed_sizes", "small_lifetimes", "growing_arrays", "large_blocks", "producer_consumer",
+CORE_WORKLOADS = ("mixed_sizes", "small_lifetimes", "full_cache", "growing_arrays", "large_blocks", "producer_consumer",
                   "threads_come_and_go", "server_threads")
 STATE_COUNTS = ("1000", "10000")
 QUICK_STATE_COUNTS = ("1000",)
