@@ -161,8 +161,7 @@ static void begin_sum(fe_heap_stats_t *sum) {
 static void get_stats(const fe_heap_t *heap, source_t source, fe_heap_stats_t *stats) {
   begin_sum(stats);
   add_heap(stats, heap, source);
-  size_t peak = fe_heap_peak_bytes(heap);
-  stats->peak_used_bytes = peak > stats->used_bytes ? peak : stats->used_bytes;
+  stats->peak_used_bytes = fe_heap_peak_bytes(heap, stats->used_bytes);
   stats->limit_bytes = fe_heap_limit(heap);
 }
 

@@ -43,9 +43,10 @@ static inline size_t fe_heap_counted_bytes(const fe_heap_t *heap) {
   return bytes + fe_figure_get(&figures->mixed_bytes) + fe_figure_get(&figures->counted_bytes);
 }
 
-/* The most that the live bytes are known to have been. */
-static inline size_t fe_heap_peak_bytes(const fe_heap_t *heap) {
-  size_t peak = fe_figure_get(&heap->figures.peak_bytes);
+/* The most that the live bytes are known to have been, used_bytes now among it. */
+static inline size_t fe_heap_peak_bytes(const fe_heap_t *heap, size_t used_bytes) {
+  size_t noted = fe_figure_get(&heap->figures.peak_bytes);
+  size_t peak = noted > used_bytes ? noted : used_bytes;
   if (!fe_heap_has_more_figures(heap)) return peak;
   size_t seen = fe_figure_get(&fe_heap_more_figures(heap)->seen_peak_bytes);
   return seen > peak ? seen : peak;
