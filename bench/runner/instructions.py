@@ -23,10 +23,10 @@ class Operation:
 
 
 OPERATIONS = (
-    Operation("malloc and free", "pair", "count-malloc", "count-ferroc", 46),
-    Operation("Lua: create and free", "pair", "count-lua-default", "count-lua-ferroc", 40),
+    Operation("malloc and free", "pair", "count-malloc", "count-ferroc", 42),
+    Operation("Lua: create and free", "pair", "count-lua-default", "count-lua-ferroc", 46),
     Operation("Lua: resize in class", "resize", "count-lua-default", "count-lua-ferroc", 16, calls_per_turn=2),
-    Operation("Python: obj malloc and free", "pair", "count-python-default", "count-python-ferroc", 46,
+    Operation("Python: obj malloc and free", "pair", "count-python-default", "count-python-ferroc", 40,
               peer_settings={"PYTHONMALLOC": "malloc"}),
 )
 

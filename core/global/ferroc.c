@@ -14,7 +14,7 @@ __attribute__((destructor)) static void end(void) { fe_environment_at_exit(); }
 
 FE_COLD void *fe_global_alloc_slowly(size_t size) {
   fe_heap_t *heap = fe_registry_attach();
-  void *block = heap == NULL ? NULL : fe_heap_alloc_slowly(heap, size, false);
+  void *block = heap == NULL ? NULL : fe_heap_alloc_slowly(heap, size);
   if (block == NULL) errno = ENOMEM;
   return block;
 }

@@ -6,7 +6,7 @@
 #include "core/thread/registry.h"
 
 static FE_COLD void *alloc_slowly(fe_heap_t *heap, size_t size) {
-  void *block = fe_heap_alloc_slowly(heap, size, false);
+  void *block = fe_heap_alloc_slowly(heap, size);
   if (block == NULL) errno = ENOMEM;
   return block;
 }
@@ -71,8 +71,7 @@ void *fe_heap_realloc(fe_heap_t *heap, void *ptr, size_t size) {
   return move_block(heap, ptr, usable, size);
 }
 
-/* -- fe_heap_resize: the caller vouches that ptr is a block of the heap, so nothing is looked up
- * but the block's shard, and blocks are counted in used_unchecked -- */
+/* -- fe_heap_resize: the sizes come from the caller, so none is looked up -- */
 
 static FE_COLD void *resize_alloc_slowly(fe_heap_t *heap, size_t size) {
   if (size == 0) return NULL;
@@ -81,27 +80,21 @@ static FE_COLD void *resize_alloc_slowly(fe_heap_t *heap, size_t size) {
     fe_shard_t *shard = heap->current[fe_class_of_larger(size)];
     fe_block_t *block = fe_shard_pop(shard);
     if (FE_LIKELY(block != NULL)) {
-      fe_count_add(&shard->used_unchecked, 1);
+      fe_shard_count_up(shard);
       return block;
     }
   }
-  heap->is_unchecked = true;
-  void *block = fe_heap_alloc_slowly(heap, size, true);
+  void *block = fe_heap_alloc_slowly(heap, size);
   if (block == NULL) errno = ENOMEM;
   return block;
 }
 
-/* The heap is NULL, or the shard is not an ordinary one, or this is its last block. */
+/* The heap is NULL, or the shard is not an ordinary one of it. */
 static FE_COLD void *resize_free_slowly(fe_heap_t *heap, void *ptr) {
-  fe_shard_t *shard = fe_shard_of(ptr);
   if (heap == NULL) {
     fe_free(ptr);
-  } else if (fe_shard_owner(shard) != heap) {
-    fe_global_free_slowly(heap, ptr);
   } else {
-    fe_shard_push(shard, ptr);
-    fe_count_add(&shard->used_unchecked, -1);
-    fe_heap_shard_after_free(heap, shard);
+    fe_global_free_slowly(heap, ptr);
   }
   return NULL;
 }
@@ -160,18 +153,13 @@ void *fe_heap_resize(void *heap_or_null, void *ptr, size_t old_size, size_t new_
     fe_shard_t *shard = heap->table[new_size];
     fe_block_t *block = fe_shard_pop(shard);
     if (FE_UNLIKELY(block == NULL)) return resize_alloc_slowly(heap, new_size);
-    fe_count_add(&shard->used_unchecked, 1);
+    fe_shard_count_up(shard);
     return block;
   }
   size_t new_top; /* of a block of new_size: the offset of its last byte */
   if (FE_LIKELY(__builtin_sub_overflow(new_size, 1, &new_top))) {
-    fe_shard_t *shard = fe_shard_of(ptr);
-    if (FE_UNLIKELY(!fe_count_is_above_0(&shard->used_unchecked))) {
-      return resize_free_slowly(heap, ptr);
-    }
-    fe_count_add(&shard->used_unchecked, -1);
-    fe_shard_push(shard, ptr);
-    return NULL;
+    if (FE_LIKELY(fe_heap_free_quickly(heap, ptr))) return NULL;
+    return resize_free_slowly(heap, ptr);
   }
   /* Classes end at multiples of 8, so sizes that round up to the same multiple share one. */
   size_t difference = (old_size - 1) ^ new_top;

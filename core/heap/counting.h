@@ -92,7 +92,7 @@ static inline void fe_publish_counts(fe_heap_t *heap, fe_shard_t *shard, uint32_
 }
 
 static inline void fe_count_publish(fe_heap_t *heap, fe_shard_t *shard) {
-  fe_publish_counts(heap, shard, (uint32_t)fe_shard_live_count(shard), shard->capacity);
+  fe_publish_counts(heap, shard, fe_shard_used(shard), shard->capacity);
 }
 
 static inline void fe_count_shard_taken(fe_heap_t *heap, const fe_shard_t *shard) {

@@ -199,7 +199,7 @@ FE_COLD void fe_heap_publish_shards(fe_heap_t *heap, const fe_shard_t *but) {
     if (heap->current[i] == EMPTY) continue;
     for (fe_shard_t *shard = heap->current[i]; shard != NULL; shard = shard->next) {
       if (shard == but) continue;
-      fe_set_published(heap, shard, (uint32_t)fe_shard_live_count(shard), shard->capacity);
+      fe_set_published(heap, shard, fe_shard_used(shard), shard->capacity);
     }
   }
 }
@@ -236,7 +236,7 @@ static void collect_class(fe_heap_t *heap, unsigned class_index, bool with_curre
     fe_heap_take_remote(heap, shard);
     fe_count_publish(heap, shard);
     bool is_current = shard == heap->current[class_index];
-    if (fe_shard_live_count(shard) == 0 && (with_current || !is_current)) {
+    if (fe_shard_used(shard) == 0 && (with_current || !is_current)) {
       fe_heap_give_up_shard(heap, shard);
     }
   }

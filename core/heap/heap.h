@@ -77,7 +77,6 @@ struct fe_heap {
   bool is_over_limit;       /* see limit.c */
   bool has_met_limit;       /* in the allocation that is under way, or was last */
   bool is_shrinking;        /* a resize can do without the block that it asks for */
-  bool is_unchecked;        /* fe_heap_resize was used: count in used_unchecked */
   bool is_permanent;        /* lives for good; constant */
   bool is_thread_heap;      /* permanent, and handed on from thread to thread; constant */
   unsigned colour;          /* of the next shard */
@@ -142,8 +141,8 @@ void fe_heap_rest(fe_heap_t *heap);
 /* -- Cold paths -- */
 
 /* Allocates when the short way did not do: any size, any heap but fe_heap_empty. NULL: no memory;
- * errno is left alone. is_unchecked: count the block in used_unchecked. */
-void *fe_heap_alloc_slowly(fe_heap_t *heap, size_t size, bool is_unchecked);
+ * errno is left alone. */
+void *fe_heap_alloc_slowly(fe_heap_t *heap, size_t size);
 
 /* As fe_heap_aligned_alloc, with an alignment that is right. */
 void *fe_heap_alloc_aligned(fe_heap_t *heap, size_t size, size_t alignment);
@@ -151,8 +150,8 @@ void *fe_heap_alloc_aligned(fe_heap_t *heap, size_t size, size_t alignment);
 /* Frees a block of this heap's own that cannot go the short way. */
 void fe_heap_free_slowly(fe_heap_t *heap, fe_shard_t *shard, void *ptr);
 
-/* A count of the shard fell below 0: gives the shard up if it is empty and not current. */
-void fe_heap_shard_after_free(fe_heap_t *heap, fe_shard_t *shard);
+/* Perhaps the last block of the shard was freed: gives the shard up if it is empty and waits. */
+void fe_heap_shard_emptied(fe_heap_t *heap, fe_shard_t *shard);
 
 /* Frees a block of somebody else's heap. Any thread. */
 void fe_heap_free_remotely(fe_shard_t *shard, void *ptr);

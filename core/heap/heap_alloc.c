@@ -56,10 +56,9 @@ static fe_shard_t *add_shard(fe_heap_t *heap, unsigned class_index) {
   return refill_current(heap, class_index);
 }
 
-static void *pop_counted(fe_shard_t *shard, bool is_unchecked) {
+static void *pop_counted(fe_shard_t *shard) {
   fe_block_t *block = fe_shard_pop(shard);
-  if (block != NULL && is_unchecked) fe_count_add(&shard->used_unchecked, 1);
-  if (block != NULL && !is_unchecked) fe_count_add(&shard->used, 1);
+  if (block != NULL) fe_shard_count_up(shard);
   return block;
 }
 
@@ -80,7 +79,7 @@ static void *alloc_side_by_side(fe_heap_t *heap, unsigned class_index, size_t si
   return block != NULL ? block : fe_mixed_alloc(heap, class_index, size);
 }
 
-static void *alloc_slowly(fe_heap_t *heap, size_t size, bool is_unchecked) {
+static void *alloc_slowly(fe_heap_t *heap, size_t size) {
   fe_heap_drain(heap);
   if (size > FE_MEDIUM_MAX) return fe_large_alloc(heap, size, heap->granule);
   unsigned class_index = fe_class_of(size, heap->granule);
@@ -91,7 +90,7 @@ static void *alloc_slowly(fe_heap_t *heap, size_t size, bool is_unchecked) {
     if (block != NULL) return block;
     if (heap->current[class_index] == &fe_shard_empty) shard = add_shard(heap, class_index);
   }
-  void *block = pop_counted(shard, is_unchecked);
+  void *block = pop_counted(shard);
   if (FE_LIKELY(block != NULL) || FE_IS_TRACKED) return block;
   return fe_nursery_alloc_freed(heap, class_index, size);
 }
@@ -104,13 +103,13 @@ static bool has_given_up_shards(fe_heap_t *heap) {
   return heap->shard_count + heap->mixed.shard_count < before;
 }
 
-FE_COLD void *fe_heap_alloc_slowly(fe_heap_t *heap, size_t size, bool is_unchecked) {
+FE_COLD void *fe_heap_alloc_slowly(fe_heap_t *heap, size_t size) {
   fe_heap_pulse(heap);
   heap->has_met_limit = false;
   size_t wanted = fe_checked_size(size);
-  void *block = alloc_slowly(heap, wanted, is_unchecked);
+  void *block = alloc_slowly(heap, wanted);
   if (FE_UNLIKELY(block == NULL) && has_given_up_shards(heap)) {
-    block = alloc_slowly(heap, wanted, is_unchecked);
+    block = alloc_slowly(heap, wanted);
   }
   return FE_LIKELY(block != NULL) ? fe_checked_alloc(block, size) : report_failure(heap, size);
 }
@@ -121,7 +120,7 @@ static fe_block_t *alloc_in_shard(fe_heap_t *heap, size_t size) {
   unsigned class_index = fe_class_of(size, heap->granule);
   fe_shard_t *shard = refill_current(heap, class_index);
   if (heap->current[class_index] == &fe_shard_empty) shard = add_shard(heap, class_index);
-  return pop_counted(shard, false);
+  return pop_counted(shard);
 }
 
 /* With an alignment above the granule, and a size of at least 1. */
@@ -144,7 +143,7 @@ static void *alloc_aligned(fe_heap_t *heap, size_t size, size_t alignment) {
 void *fe_heap_alloc_aligned(fe_heap_t *heap, size_t size, size_t alignment) {
   if (alignment <= heap->granule) {
     void *block = fe_heap_alloc_quickly(heap, size);
-    return block != NULL ? block : fe_heap_alloc_slowly(heap, size, false);
+    return block != NULL ? block : fe_heap_alloc_slowly(heap, size);
   }
   heap->has_met_limit = false;
   size_t wanted = fe_checked_size(size == 0 ? 1 : size);

@@ -5,13 +5,10 @@
 #include "core/heap/heap_inline.h"
 #include "core/slab/remote.h"
 
-static bool is_current(const fe_heap_t *heap, const fe_shard_t *shard) {
-  return heap->current[shard->class_index] == shard;
-}
-
-FE_COLD void fe_heap_shard_after_free(fe_heap_t *heap, fe_shard_t *shard) {
-  if (is_current(heap, shard) || fe_shard_used(shard) + 2 != 0) return;
-  fe_heap_give_up_shard(heap, shard);
+FE_COLD void fe_heap_shard_emptied(fe_heap_t *heap, fe_shard_t *shard) {
+  if (shard->state == FE_SHARD_WAITING && fe_shard_used(shard) == 0) {
+    fe_heap_give_up_shard(heap, shard);
+  }
 }
 
 FE_COLD void fe_heap_free_slowly(fe_heap_t *heap, fe_shard_t *shard, void *ptr) {
@@ -31,12 +28,12 @@ FE_COLD void fe_heap_free_slowly(fe_heap_t *heap, fe_shard_t *shard, void *ptr) 
   }
   fe_block_t *block = fe_shard_has_interior(shard) ? fe_shard_block_start(shard, ptr) : ptr;
   fe_heap_put_back(heap, shard, block);
-  fe_count_add(&shard->used, -1);
-  if (shard->is_full) {
+  fe_shard_count_down(shard);
+  if (shard->state == FE_SHARD_FULL) {
     fe_remote_list(shard);
     fe_heap_unshelve_shard(heap, shard);
   }
-  fe_heap_shard_after_free(heap, shard);
+  fe_heap_shard_emptied(heap, shard);
 }
 
 FE_COLD void fe_heap_free_remotely(fe_shard_t *shard, void *ptr) {
@@ -52,12 +49,12 @@ FE_COLD void fe_heap_free_remotely(fe_shard_t *shard, void *ptr) {
 /* A full shard that somebody woke goes back to its queue, if it has a block by now. */
 static void wake_blocks(fe_heap_t *heap, fe_shard_t *shard, fe_block_t *block) {
   fe_heap_take_in(heap, shard, block);
-  if (shard->is_full) {
+  if (shard->state == FE_SHARD_FULL) {
     bool has_free = shard->free != NULL || shard->held_back != NULL;
     if (!has_free && fe_remote_sleep(shard)) return;
     fe_heap_unshelve_shard(heap, shard);
   }
-  fe_heap_shard_after_free(heap, shard);
+  fe_heap_shard_emptied(heap, shard);
 }
 
 static void wake(fe_heap_t *heap, fe_shard_t *shard) {

@@ -23,7 +23,7 @@ static inline fe_block_t *fe_shard_pop(fe_shard_t *shard) {
 static inline void *fe_heap_alloc_quickly(fe_heap_t *heap, size_t size) {
   fe_shard_t *shard = fe_heap_current_shard(heap, fe_checked_size(size));
   fe_block_t *block = fe_shard_pop(shard);
-  if (FE_LIKELY(block != NULL)) fe_count_add(&shard->used, 1);
+  if (FE_LIKELY(block != NULL)) fe_shard_count_up(shard);
   return fe_checked_alloc(block, size);
 }
 
@@ -34,7 +34,9 @@ static inline bool fe_heap_free_quickly(fe_heap_t *heap, void *ptr) {
   fe_shard_t *shard = fe_shard_of(ptr);
   if (FE_UNLIKELY(fe_shard_owner(shard) != heap)) return false;
   fe_shard_push(shard, ptr);
-  if (FE_UNLIKELY(fe_count_down(&shard->used))) fe_heap_shard_after_free(heap, shard);
+  if (FE_UNLIKELY(fe_shard_count_down(shard)) && shard->state != FE_SHARD_CURRENT) {
+    fe_heap_shard_emptied(heap, shard);
+  }
   return true;
 }
 

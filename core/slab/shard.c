@@ -50,19 +50,17 @@ fe_shard_t *fe_shard_init(const fe_run_t *run, size_t header, fe_inbox_t *inbox,
                           fe_shard_kind_t kind) {
   fe_shard_t *shard = (fe_shard_t *)(run->start + header * FE_UNIT_SIZE);
   shard->free = NULL;
-  fe_count_set(&shard->used, 0);
-  fe_count_set(&shard->used_unchecked, 0);
-  fe_shard_set_owner(shard, NULL);
+  fe_shard_set_used(shard, 0);
+  fe_shard_set_owner(shard, FE_NO_OWNER);
   shard->next = NULL;
   shard->prev = NULL;
   shard->capacity = 0;
   shard->reserved = 0;
   shard->class_index = 0;
   shard->kind = (uint8_t)kind;
-  shard->is_full = false;
+  shard->state = FE_SHARD_WAITING;
   shard->is_zero = run->is_zero;
   atomic_store_explicit(&shard->has_interior, false, memory_order_relaxed);
-  atomic_store_explicit(&shard->is_waiting, false, memory_order_relaxed);
   atomic_store_explicit(&shard->published, 0, memory_order_relaxed);
   atomic_store_explicit(&shard->remote, FE_REMOTE_ASLEEP, memory_order_relaxed);
   shard->woken_next = NULL;

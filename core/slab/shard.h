@@ -34,6 +34,13 @@ typedef enum fe_shard_kind {
   FE_SHARD_MIXED,   /* blocks of several larger classes in one unit */
 } fe_shard_kind_t;
 
+/* Where a shard of blocks stands in its heap. */
+typedef enum fe_shard_state {
+  FE_SHARD_CURRENT, /* what the sizes of its class come from */
+  FE_SHARD_WAITING, /* in the queue behind the current one; without blocks it is given back */
+  FE_SHARD_FULL,    /* without a free block, on the heap's list of these */
+} fe_shard_state_t;
+
 #if FE_IS_TRACKED
 /* What a free is checked by. */
 typedef struct fe_shard_check {
@@ -49,17 +56,13 @@ typedef struct fe_shard_check {
 struct fe_shard {
   /* -- the owner's line -- */
   fe_block_t *free; /* free blocks, the one freed last first; owner */
-  /* Blocks handed out, in two counts that only mean something together: calls that look up the
-   * owner of a block count in `used`, calls that trust their caller (fe_heap_resize) count in
-   * `used_unchecked`. Both are 1 lower while the shard waits in a queue behind the current one. A
-   * count that falls below 0 sends a free on the cold path: the last one of a shard that waits,
-   * but none of the current one's. Written by the owner, read by all, relaxed: in a shard that
-   * others may not free into without a look at its owner, `used_unchecked` is never above 0. */
-  _Atomic(int32_t) used;
-  _Atomic(int32_t) used_unchecked;
-  /* The heap, if frees of its own may go the short way; NULL in a shard that is full, large, a
-   * nursery, or has pointers into blocks. Written by the owner, read by all, relaxed: only the
-   * owner ever finds its own heap there. */
+  /* Blocks handed out and not back in the owner's lists. Written by the owner, relaxed but for the
+   * count down, which is a release: see remote.h for who relies on it. Read by all. */
+  _Atomic(uint32_t) used;
+  uint8_t state; /* fe_shard_state_t; owner */
+  /* The heap, if frees of its own may go the short way; else FE_NO_OWNER: in a shard that is full,
+   * large, mixed, a nursery, or has pointers into blocks. Written by the owner, read by all,
+   * relaxed: only the owner ever finds its own heap there. */
   _Atomic(struct fe_heap *) owner;
   size_t block_size;   /* constant but for a large block, then the owner's */
   fe_shard_t *next;    /* queue of the class, or list of full or large ones; owner */
@@ -69,13 +72,10 @@ struct fe_shard {
   uint16_t start;      /* offset of the first block; large: in steps of 16 bytes; constant */
   uint8_t class_index; /* constant */
   uint8_t kind;        /* fe_shard_kind_t; constant */
-  bool is_full;        /* on the heap's list of full shards, not in a queue; owner */
   bool is_zero;        /* large: the block was all zeros when it was taken; owner */
   /* Some pointers that were handed out point into their blocks. Set by the owner before the first
    * of them is handed out; whoever got one sees it. Relaxed. */
   atomic_bool has_interior;
-  /* The counts are 1 lower, each. Written by the owner, read by all, relaxed. */
-  atomic_bool is_waiting;
   /* Blocks: the live ones (low 16 bits) and those carved (high ones) as the heap's figures have
    * them; mixed: bytes in blocks; large: bytes that nobody asked for. Written by the owner, read by
    * all, relaxed. */
@@ -105,6 +105,10 @@ static_assert(offsetof(struct fe_shard, published) < FE_CACHE_LINE, "one line fo
 static_assert(offsetof(struct fe_shard, check) + sizeof(fe_shard_check_t) <= FE_SHARD_BLOCKS_START,
               "blocks start behind the header");
 static_assert(FE_SHARD_BLOCKS_START % 64 == 48, "the start that CPython's collector likes");
+
+/* What `owner` is where no free may go the short way: no heap lies there, and NULL, which callers
+ * may have for one, does not either. */
+#define FE_NO_OWNER ((struct fe_heap *)1)
 
 /* A shard without blocks and without room: what a class without shards points to. */
 extern fe_shard_t fe_shard_empty;
@@ -149,60 +153,41 @@ static inline void fe_shard_guard(fe_shard_t *shard, const fe_base_t *base, cons
 
 #endif
 
-/* The value of a count that only the caller writes. */
-static inline int32_t fe_count_get(const _Atomic(int32_t) *count) {
-  return atomic_load_explicit((_Atomic(int32_t) *)count, memory_order_relaxed);
+/* -- The count of blocks that are handed out -- */
+
+static inline uint32_t fe_shard_used(const fe_shard_t *shard) {
+  return atomic_load_explicit(&((fe_shard_t *)shard)->used, memory_order_relaxed);
 }
 
-static inline void fe_count_set(_Atomic(int32_t) *count, int32_t value) {
-  atomic_store_explicit(count, value, memory_order_relaxed);
+static inline void fe_shard_set_used(fe_shard_t *shard, uint32_t used) {
+  atomic_store_explicit(&shard->used, used, memory_order_relaxed);
 }
 
-/* The same as a relaxed load, and a relaxed store of what was loaded and a bit more, in the single
- * instructions that x86-64 has for them; compilers make three of each. */
+/* The same as a load, and a store of what was loaded and one more or less, in the single
+ * instructions that x86-64 has for them, where every store is a release; compilers make three of
+ * each. */
 #if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
-static inline bool fe_count_is_above_0(const _Atomic(int32_t) *count) {
-  bool is_above;
-  __asm__ volatile("cmpl $0, %1" : "=@ccg"(is_above) : "m"(*count));
-  return is_above;
+static inline void fe_shard_count_up(fe_shard_t *shard) {
+  __asm__ volatile("addl $1, %0" : "+m"(shard->used) : : "cc", "memory");
 }
 
-static inline void fe_count_add(_Atomic(int32_t) *count, int32_t by) {
-  __asm__ volatile("addl %1, %0" : "+m"(*count) : "ri"(by) : "cc");
-}
-
-/* Counts down; whether that led below 0. */
-static inline bool fe_count_down(_Atomic(int32_t) *count) {
-  bool is_below;
-  __asm__ volatile("subl $1, %0" : "+m"(*count), "=@ccs"(is_below) : : "cc");
-  return is_below;
+/* Whether that was the last one. */
+static inline bool fe_shard_count_down(fe_shard_t *shard) {
+  bool is_zero;
+  __asm__ volatile("subl $1, %0" : "+m"(shard->used), "=@ccz"(is_zero) : : "memory");
+  return is_zero;
 }
 #else
-static inline bool fe_count_is_above_0(const _Atomic(int32_t) *count) {
-  return fe_count_get(count) > 0;
+static inline void fe_shard_count_up(fe_shard_t *shard) {
+  fe_shard_set_used(shard, fe_shard_used(shard) + 1);
 }
 
-static inline void fe_count_add(_Atomic(int32_t) *count, int32_t by) {
-  fe_count_set(count, fe_count_get(count) + by);
-}
-
-static inline bool fe_count_down(_Atomic(int32_t) *count) {
-  fe_count_add(count, -1);
-  return fe_count_get(count) < 0;
+static inline bool fe_shard_count_down(fe_shard_t *shard) {
+  uint32_t used = fe_shard_used(shard) - 1;
+  atomic_store_explicit(&shard->used, used, memory_order_release);
+  return used == 0;
 }
 #endif
-
-/* All blocks that are handed out, less 2 while the shard waits in a queue. Right for the owner. */
-static inline int32_t fe_shard_used(const fe_shard_t *shard) {
-  return fe_count_get(&shard->used) + fe_count_get(&shard->used_unchecked);
-}
-
-/* All blocks that are handed out. Right for the owner; what others see, while it moves counts, can
- * be any number. */
-static inline int32_t fe_shard_live_count(const fe_shard_t *shard) {
-  bool is_waiting = atomic_load_explicit(&((fe_shard_t *)shard)->is_waiting, memory_order_relaxed);
-  return fe_shard_used(shard) + (is_waiting ? 2 : 0);
-}
 
 static inline bool fe_shard_has_interior(const fe_shard_t *shard) {
   return atomic_load_explicit(&((fe_shard_t *)shard)->has_interior, memory_order_relaxed);

@@ -27,7 +27,7 @@ void fe_stats_count_live(fe_arenas_t *arenas);
 static inline uint32_t fe_live_count_for_others(const fe_shard_t *shard) {
   uint32_t published = fe_small_figure_get(&shard->published);
   for (int looks = 0; looks < 4; looks++) {
-    uint32_t live = (uint32_t)fe_shard_live_count(shard);
+    uint32_t live = fe_shard_used(shard);
     uint32_t before = published;
     published = fe_small_figure_get(&shard->published);
     if (published == before && live <= fe_published_carved(published)) return live;

@@ -64,7 +64,7 @@ static bool visit_live_blocks(const visit_t *visit, const fe_shard_t *shard,
 }
 
 static bool visit_shard_of_blocks(const visit_t *visit, const fe_shard_t *shard) {
-  size_t live_count = (size_t)fe_shard_live_count(shard);
+  size_t live_count = fe_shard_used(shard);
   fe_shard_view_t view = {.type = FE_SHARD_OF_ONE_SIZE,
                           .start = shard,
                           .bytes = FE_UNIT_SIZE,

@@ -185,8 +185,65 @@ static void a_shrink_never_fails(void **state) {
   }
 }
 
+/* Which blocks of `index` come and go through fe_heap_resize, and which through the others. */
+typedef bool (*mixture_t)(size_t index);
+static bool one_in_700(size_t index) { return index % 700 == 0; }
+static bool every_second(size_t index) { return index % 2 == 0; }
+static bool all(size_t index) { return index != SIZE_MAX; }
+static bool none(size_t index) { return index == SIZE_MAX; }
+
+static void *alloc_by_family(fe_heap_t *heap, size_t size, bool by_resize) {
+  void *block = by_resize ? fe_heap_resize(heap, NULL, 0, size) : fe_heap_alloc(heap, size);
+  assert_non_null(block);
+  return block;
+}
+
+static void free_by_family(fe_heap_t *heap, void *block, size_t size, bool by_resize) {
+  if (by_resize) {
+    assert_null(fe_heap_resize(heap, block, size, 0));
+  } else {
+    fe_heap_free(heap, block);
+  }
+}
+
+static size_t shard_count_of(fe_heap_t *heap) {
+  fe_heap_stats_t stats = {.struct_size = sizeof stats};
+  assert_true(fe_heap_stats(heap, &stats));
+  return stats.shard_count;
+}
+
+/* A block of both families, and one that is freed by a pointer into it, are counted alike: the last
+ * one to be freed empties its shard, which is given back. */
+static void families_may_be_mixed(void **state) {
+  (void)state;
+  enum { COUNT = 20000, SIZE = 64 };
+  static void *blocks[COUNT];
+  static const mixture_t mixtures[] = {one_in_700, every_second, all, none};
+  enum { MIXTURES = sizeof(mixtures) / sizeof(mixtures[0]) };
+  for (size_t i = 0; i < MIXTURES * MIXTURES * 2; i++) {
+    mixture_t takes = mixtures[i % MIXTURES];
+    mixture_t frees = mixtures[i / MIXTURES % MIXTURES];
+    fe_heap_t *heap = new_heap(16);
+    void *aligned = NULL;
+    for (size_t j = 0; j < COUNT; j++) {
+      blocks[j] = alloc_by_family(heap, SIZE, takes(j));
+      if (j == COUNT / 2 && i >= MIXTURES * MIXTURES) {
+        aligned = fe_heap_aligned_alloc(heap, 32, 48);
+        assert_non_null(aligned);
+      }
+    }
+    assert_true(shard_count_of(heap) >= COUNT * SIZE / UNIT_BYTES);
+    free_by_family(heap, aligned, 48, aligned != NULL);
+    for (size_t j = 0; j < COUNT; j++) free_by_family(heap, blocks[j], SIZE, frees(j));
+    assert_int_equal(fe_heap_used_bytes(heap), 0);
+    assert_true(shard_count_of(heap) <= 1);
+    fe_heap_destroy(heap);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+      test_that(families_may_be_mixed),
       test_that(without_a_block_the_old_size_is_a_tag),
       test_that(content_is_kept_from_every_size_to_every_other),
       test_that(sizes_follow_each_other_at_granule_8),
