@@ -8,7 +8,10 @@
 #include "core/global/options.h"
 #include "core/thread/registry.h"
 
-__attribute__((constructor)) static void start(void) { fe_environment_read(); }
+__attribute__((constructor)) static void start(void) {
+  fe_environment_read();
+  fe_registry_mind_forks();
+}
 
 __attribute__((destructor)) static void end(void) { fe_environment_at_exit(); }
 
@@ -89,6 +92,7 @@ size_t fe_trim(void) {
   _Atomic(size_t) *returned = &fe_arenas_default.figures.decommitted_units;
   size_t before = atomic_load_explicit(returned, memory_order_relaxed);
   collect_own_heap();
+  fe_heap_reclaim_all();
   fe_registry_collect_idle();
   fe_arenas_purge(&fe_arenas_default);
   return (atomic_load_explicit(returned, memory_order_relaxed) - before) * FE_UNIT_SIZE;

@@ -116,10 +116,10 @@ static FE_COLD void *resize_slowly(fe_heap_t *heap, void *ptr, size_t difference
   }
   void *moved = fe_large_move(heap, ptr, new_size);
   if (moved != NULL) return moved;
-  heap->is_shrinking = new_size <= usable;
-  moved = fe_heap_resize(heap, NULL, 0, new_size);
-  heap->is_shrinking = false;
-  if (moved == NULL) return new_size <= usable ? ptr : NULL;
+  bool is_shrinking = new_size <= usable;
+  moved = is_shrinking ? fe_heap_alloc_if_possible(heap, new_size)
+                       : fe_heap_resize(heap, NULL, 0, new_size);
+  if (moved == NULL) return is_shrinking ? ptr : NULL;
   memcpy(moved, ptr, old_size < new_size ? old_size : new_size);
   fe_heap_resize(heap, ptr, old_size, 0);
   return moved;
@@ -135,12 +135,15 @@ static FE_COLD void *resize_checked(fe_heap_t *heap, void *ptr, size_t new_size)
   if (ptr == NULL) return resize_alloc_checked(heap, new_size);
   if (heap == NULL) return fe_realloc(ptr, new_size);
   size_t size = fe_malloc_size(ptr);
-  heap->is_shrinking = new_size <= size;
-  void *moved = fe_heap_realloc(heap, ptr, new_size);
-  heap->is_shrinking = false;
-  if (moved != NULL || new_size == 0 || new_size > size) return moved;
-  fe_checked_shrink(ptr, new_size);
-  return ptr;
+  if (new_size > size || new_size == 0) return fe_heap_realloc(heap, ptr, new_size);
+  void *moved = fe_heap_alloc_if_possible(heap, new_size);
+  if (moved == NULL) {
+    fe_checked_shrink(ptr, new_size);
+    return ptr;
+  }
+  memcpy(moved, ptr, new_size);
+  fe_heap_free(heap, ptr);
+  return moved;
 }
 
 void *fe_heap_resize(void *heap_or_null, void *ptr, size_t old_size, size_t new_size) {

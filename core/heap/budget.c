@@ -20,13 +20,13 @@ static void uncharge_up_to(fe_budget_t *budget, const fe_budget_t *end, size_t b
   }
 }
 
-bool fe_budget_charge(fe_budget_t *budget, size_t bytes) {
+fe_budget_t *fe_budget_charge(fe_budget_t *budget, size_t bytes) {
   for (fe_budget_t *level = budget; level != NULL; level = level->parent) {
     if (charge_one(level, bytes)) continue;
     uncharge_up_to(budget, level, bytes);
-    return false;
+    return level;
   }
-  return true;
+  return NULL;
 }
 
 void fe_budget_uncharge(fe_budget_t *budget, size_t bytes) { uncharge_up_to(budget, NULL, bytes); }

@@ -25,8 +25,9 @@ typedef struct fe_budget {
  */
 extern fe_budget_t fe_budget_process;
 
-/* Charges the budget and all above it, or none; whether it could. Any thread. */
-bool fe_budget_charge(fe_budget_t *budget, size_t bytes);
+/* Charges the budget and all above it, or none; then it returns the one that refuses, else NULL.
+ * Any thread. */
+fe_budget_t *fe_budget_charge(fe_budget_t *budget, size_t bytes);
 
 /* Takes back what was charged. Any thread. */
 void fe_budget_uncharge(fe_budget_t *budget, size_t bytes);
@@ -37,6 +38,18 @@ static inline size_t fe_budget_charged(const fe_budget_t *budget) {
 
 static inline size_t fe_budget_limit(const fe_budget_t *budget) {
   return atomic_load_explicit(&((fe_budget_t *)budget)->limit, memory_order_relaxed);
+}
+
+/* Whether `above` is the budget or above it. */
+static inline bool fe_budget_is_under(const fe_budget_t *budget, const fe_budget_t *above) {
+  while (budget != NULL && budget != above) budget = budget->parent;
+  return budget != NULL;
+}
+
+/* Whether anything limits what is charged. */
+static inline bool fe_budget_is_limited(const fe_budget_t *budget) {
+  while (budget != NULL && fe_budget_limit(budget) == SIZE_MAX) budget = budget->parent;
+  return budget != NULL;
 }
 
 #endif /* FERROC_CORE_HEAP_BUDGET_H */

@@ -28,11 +28,3 @@ bool fe_context_destroy(fe_context_t *context) {
   fe_arenas_give(context->arenas, &run);
   return true;
 }
-
-void fe_context_give_unit(fe_context_t *context, const fe_run_t *run) {
-  if (context->home != NULL) {
-    context->hint.arena = run->arena;
-    context->hint.slab = (unsigned)((size_t)(run->start - run->arena->start) >> FE_SLAB_SHIFT);
-  }
-  fe_arenas_give(context->arenas, run);
-}

@@ -10,7 +10,7 @@
 
 struct fe_context {
   fe_arenas_t *arenas;  /* constant */
-  fe_arena_hint_t hint; /* where the last run came from, or was given back to */
+  fe_arena_hint_t hint; /* where the last run came from */
   fe_arena_t *home;     /* of a shared context: the arena that it lies in; else NULL; constant */
   size_t heap_count;    /* of a shared context */
 };
@@ -22,8 +22,5 @@ static inline bool fe_context_take(fe_context_t *context, size_t unit_count, fe_
 static inline void fe_context_give(fe_context_t *context, const fe_run_t *run) {
   fe_arenas_give(context->arenas, run);
 }
-
-/* The user of the context gave the run of a single unit back: its heaps look there first. */
-void fe_context_give_unit(fe_context_t *context, const fe_run_t *run);
 
 #endif /* FERROC_CORE_HEAP_CONTEXT_H */

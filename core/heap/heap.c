@@ -6,6 +6,7 @@
 
 #include "core/heap/checked.h"
 #include "core/heap/counting.h"
+#include "core/heap/roll.h"
 #include "core/slab/census.h"
 #include "core/slab/remote.h"
 
@@ -55,18 +56,27 @@ fe_heap_t *fe_heap_new(const fe_heap_plan_t *plan) {
   if (!run.is_zero) memset(heap, 0, sizeof *heap);
   for (size_t size = 0; size <= FE_TINY_MAX; size++) heap->table[size] = EMPTY;
   for (unsigned i = 0; i < FE_CLASS_COUNT; i++) heap->current[i] = EMPTY;
-  atomic_store_explicit(&heap->is_held, 1, memory_order_relaxed);
+  atomic_store_explicit(&heap->gate, FE_GATE_HELD, memory_order_relaxed);
   heap->granule = plan->granule;
   atomic_store_explicit(&heap->budget.limit, SIZE_MAX, memory_order_relaxed);
   heap->is_permanent = plan->is_permanent;
   heap->is_thread_heap = plan->is_thread_heap;
   connect(heap, plan, &own_context);
-  heap->shard_count = 1;
+  fe_heap_add_shard_count(heap, 1);
   heap->nursery.bump = (char *)fe_align_up((uintptr_t)(heap + 1), 16);
   heap->nursery.end = run.start + FE_NURSERY_END;
   if (plan->options != NULL) add_annex(heap, plan->options);
   fe_census_enter(fe_shard_init(&run, 0, &heap->inbox, FE_SHARD_NURSERY));
   return heap;
+}
+
+/* In a handler of a fork the roll cannot change: the heap then keeps what is freed in it until its
+ * holder comes by. */
+static void add_to_roll(fe_heap_t *heap) {
+  heap->is_on_roll = fe_roll_lock();
+  if (!heap->is_on_roll) return;
+  fe_roll_add(heap);
+  fe_roll_unlock();
 }
 
 fe_heap_t *fe_heap_create(const fe_heap_options_t *options) {
@@ -91,6 +101,7 @@ fe_heap_t *fe_heap_create(const fe_heap_options_t *options) {
     return NULL;
   }
   fe_heap_set_limit(heap, options->memory_limit);
+  add_to_roll(heap);
   return heap;
 }
 
@@ -98,30 +109,24 @@ const char *fe_heap_name(const fe_heap_t *heap) {
   return heap->has_annex ? fe_heap_annex(heap)->name : "";
 }
 
-static bool is_held(const fe_heap_t *heap) {
-  return atomic_load_explicit(&((fe_heap_t *)heap)->is_held, memory_order_relaxed) == 1;
-}
-
 void fe_heap_hand_over(fe_heap_t *heap) {
-  if (heap->is_thread_heap || !is_held(heap)) {
+  if (heap->is_thread_heap || fe_gate_is_free(&heap->gate)) {
     fe_warn("fe_heap_hand_over: %s", heap->is_thread_heap
                                          ? "a thread's own heap stays with its thread"
                                          : "the heap is handed over already");
     errno = EINVAL;
     return;
   }
+  fe_gate_enter(&heap->gate);
   /* The step `unclaim` of tests/model/thread_registry.pml. */
-  atomic_store_explicit(&heap->is_held, 0, memory_order_release);
+  fe_gate_leave(&heap->gate, FE_GATE_FREE);
 }
 
-/* The step `claim` of tests/model/thread_registry.pml. */
-bool fe_heap_claim(fe_heap_t *heap) {
-  int is_held = 0;
-  return atomic_compare_exchange_strong_explicit(&heap->is_held, &is_held, 1, memory_order_acquire,
-                                                 memory_order_relaxed);
+bool fe_heap_take_over(fe_heap_t *heap) {
+  if (heap->is_thread_heap || !fe_gate_claim(&heap->gate)) return false;
+  atomic_store_explicit(&heap->has_rested, false, memory_order_relaxed);
+  return true;
 }
-
-bool fe_heap_take_over(fe_heap_t *heap) { return !heap->is_thread_heap && fe_heap_claim(heap); }
 
 /* Why the heap cannot be ended; NULL: it can be. */
 static const char *what_keeps(const fe_heap_t *heap) {
@@ -131,7 +136,8 @@ static const char *what_keeps(const fe_heap_t *heap) {
 }
 
 static bool is_busy(fe_heap_t *heap) {
-  return !is_held(heap) || atomic_load_explicit(&heap->child_count, memory_order_acquire) > 0;
+  return fe_gate_is_free(&heap->gate) ||
+         atomic_load_explicit(&heap->child_count, memory_order_acquire) > 0;
 }
 
 static void give_list(fe_context_t *context, fe_shard_t *shard) {
@@ -156,7 +162,7 @@ static void disconnect(fe_heap_t *heap) {
 
 static void give_everything(fe_heap_t *heap) {
   fe_context_t context = *heap->context; /* the heap's own one goes with its first unit */
-  if (heap->shard_count > 1) {
+  if (fe_heap_shard_count(heap) > 1) {
     for (unsigned i = 0; i < FE_CLASS_COUNT; i++) {
       if (heap->current[i] != EMPTY) give_list(&context, heap->current[i]);
     }
@@ -180,6 +186,15 @@ void fe_heap_destroy(fe_heap_t *heap) {
     errno = EBUSY;
     return;
   }
+  if (heap->is_on_roll && fe_roll_lock()) {
+    fe_roll_remove(heap);
+    fe_roll_unlock();
+  }
+  fe_gate_enter(&heap->gate);
+  fe_heap_end(heap);
+}
+
+void fe_heap_end(fe_heap_t *heap) {
   fe_arenas_t *arenas = heap->context->arenas;
   fe_events_t events = fe_heap_events(heap);
   disconnect(heap);
@@ -204,7 +219,8 @@ FE_COLD void fe_heap_publish_shards(fe_heap_t *heap, const fe_shard_t *but) {
   }
 }
 
-void fe_heap_refresh_figures(fe_heap_t *heap) {
+void fe_heap_refresh_figures_inside(fe_heap_t *heap) {
+  fe_account_settle(heap);
   fe_heap_drain(heap);
   for (unsigned i = 0; i < FE_CLASS_COUNT; i++) {
     if (heap->current[i] == EMPTY) continue;
@@ -216,14 +232,15 @@ void fe_heap_refresh_figures(fe_heap_t *heap) {
   fe_raise_peak(heap);
 }
 
-size_t fe_heap_count_small_bytes(fe_heap_t *heap) {
-  fe_heap_refresh_figures(heap);
-  return fe_figure_get(&heap->figures.shard_bytes) + fe_figure_get(&heap->nursery.used_bytes);
+void fe_heap_refresh_figures(fe_heap_t *heap) {
+  uint32_t gate = fe_gate_enter(&heap->gate);
+  fe_heap_refresh_figures_inside(heap);
+  fe_gate_leave(&heap->gate, gate);
 }
 
 size_t fe_heap_used_bytes(fe_heap_t *heap) {
-  size_t small_bytes = fe_heap_count_small_bytes(heap);
-  return small_bytes + atomic_load_explicit(&heap->large_bytes, memory_order_relaxed);
+  fe_heap_refresh_figures(heap);
+  return fe_heap_published_bytes(heap);
 }
 
 /* Takes in blocks that others freed in the shards of one class, and gives up those that are empty,
@@ -242,14 +259,26 @@ static void collect_class(fe_heap_t *heap, unsigned class_index, bool with_curre
   }
 }
 
-void fe_heap_rest(fe_heap_t *heap) {
+static void collect(fe_heap_t *heap, bool with_current) {
+  fe_account_settle(heap);
   fe_heap_drain(heap);
-  for (unsigned i = 0; i < FE_CLASS_COUNT; i++) collect_class(heap, i, false);
+  for (unsigned i = 0; i < FE_CLASS_COUNT; i++) collect_class(heap, i, with_current);
+}
+
+void fe_heap_rest(fe_heap_t *heap) {
+  uint32_t gate = fe_gate_enter(&heap->gate);
+  collect(heap, false);
+  fe_gate_leave(&heap->gate, gate);
+}
+
+void fe_heap_collect_inside(fe_heap_t *heap) {
+  collect(heap, true);
+  fe_mixed_collect(heap);
 }
 
 void fe_heap_collect(fe_heap_t *heap, bool force) {
-  fe_heap_drain(heap);
-  for (unsigned i = 0; i < FE_CLASS_COUNT; i++) collect_class(heap, i, true);
-  fe_mixed_collect(heap);
+  uint32_t gate = fe_gate_enter(&heap->gate);
+  fe_heap_collect_inside(heap);
+  fe_gate_leave(&heap->gate, gate);
   if (force) fe_arenas_purge(heap->context->arenas);
 }

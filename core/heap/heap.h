@@ -1,13 +1,15 @@
-/* Heaps: what callers allocate from. One thread at a time uses a heap; what others may touch is
- * the inbox alone. A heap lies in its own first unit, together with its nursery: the blocks of a
- * heap that is still small. */
+/* Heaps: what callers allocate from. One thread at a time holds a heap; others leave messages in
+ * its inbox, and may go inside by its gate (gate.h). A heap lies in its own first unit, together
+ * with its nursery: the blocks of a heap that is still small. */
 #ifndef FERROC_CORE_HEAP_HEAP_H
 #define FERROC_CORE_HEAP_HEAP_H
 
 #include "core/ferroc.h"
+#include "core/heap/account.h"
 #include "core/heap/budget.h"
 #include "core/heap/context.h"
 #include "core/heap/figures.h"
+#include "core/heap/gate.h"
 #include "core/heap/mixed.h"
 #include "core/heap/size_class.h"
 #include "core/slab/shard.h"
@@ -48,18 +50,20 @@ typedef struct fe_watch {
 struct fe_heap {
   /* -- touched by others -- */
   alignas(FE_CACHE_LINE) fe_inbox_t inbox;
-  fe_heap_t *registry_next; /* thread heaps: the one made before; constant */
-  /* 1: somebody holds the heap, who is its user; 0: it was handed over, or its thread ended. 0 -> 1
-   * by whoever takes it, by compare-and-swap, acquire: it sees all that the holder before did; 1 ->
-   * 0 by the holder, release. Modelled in tests/model (thread_registry.pml). */
-  _Atomic(int) is_held;
+  fe_gate_t gate;
+  fe_heap_t *roll_next, *roll_prev; /* all heaps; the roll's lock */
+  fe_heap_t *idle_next;             /* heaps without a thread; the roll's lock */
+  /* Nothing changed since all was given back that could be, but for what the inbox tells. Set
+   * inside, cleared by whoever claims the heap; read by all, relaxed. */
+  atomic_bool has_rested;
   fe_budget_t budget;
-  /* Bytes in large blocks: a permanent heap's may be given back by anybody. Relaxed, a figure. */
+  /* Bytes in large blocks: a permanent heap's may be given back by anybody. Down by release, as the
+   * last that is done with the heap; who ends the heap reads by acquire. */
   _Atomic(size_t) large_bytes;
   /* Heaps whose parent this is. Any thread counts up, relaxed; down by release, read by acquire. */
   _Atomic(size_t) child_count;
 
-  /* -- the user's alone -- */
+  /* -- of whoever is inside; the quick ways read `table` and `current` -- */
   /* The current shard for each size up to FE_TINY_MAX: the class of the size, or
    * fe_shard_empty. Entry 0 is always empty: a size of 0 takes the cold path. */
   alignas(FE_CACHE_LINE) fe_shard_t *table[FE_TINY_MAX + 1];
@@ -69,20 +73,19 @@ struct fe_heap {
   fe_shard_t *full;  /* shards without a free block */
   fe_shard_t *large; /* large and huge blocks, unless the heap is permanent */
   fe_mixed_list_t mixed;
-  size_t granule;     /* constant */
-  size_t held_bytes;  /* in blocks, live and free ones, without large blocks */
-  size_t lease_bytes; /* charged for them; see limit.c */
-  size_t shard_count;
-  bool is_tight;            /* see limit.c */
-  bool is_over_limit;       /* see limit.c */
-  bool has_met_limit;       /* in the allocation that is under way, or was last */
-  bool is_shrinking;        /* a resize can do without the block that it asks for */
-  bool is_permanent;        /* lives for good; constant */
-  bool is_thread_heap;      /* permanent, and handed on from thread to thread; constant */
-  unsigned colour;          /* of the next shard */
-  fe_context_t *context;    /* constant */
-  fe_context_t own_context; /* if it does not share one */
-  bool has_annex;           /* constant */
+  size_t granule; /* constant */
+  fe_account_t account;
+  _Atomic(size_t) shard_count; /* with the nursery; read by all, relaxed */
+  bool is_visited;             /* by fe_heap_visit: shards stay while they are walked over */
+  bool is_permanent;           /* lives for good; constant */
+  bool is_thread_heap;         /* permanent, and handed on from thread to thread; constant */
+  unsigned colour;             /* of the next shard */
+  fe_context_t *context;       /* constant */
+  fe_context_t own_context;    /* if it does not share one */
+  bool has_annex;              /* constant */
+  bool is_on_roll;             /* constant, once it is made */
+  bool is_held_by_fork;        /* of a thread that runs; of whoever forks */
+  bool is_torn; /* the fork that made this process left its thread behind; see mend.c */
   fe_watch_t watch;
   /* Others go by more figures only after they have seen this set. Release, acquire. */
   atomic_bool has_more_figures;
@@ -128,21 +131,34 @@ typedef struct fe_heap_plan {
   const fe_heap_options_t *options; /* what an annex holds; NULL: no annex */
 } fe_heap_plan_t;
 
-/* Whether nobody held the heap, and the caller does now. Any thread. */
-bool fe_heap_claim(fe_heap_t *heap);
-
-/* A heap that the caller holds. NULL: no memory. */
+/* A heap that the caller holds; not on the roll yet. NULL: no memory. */
 fe_heap_t *fe_heap_new(const fe_heap_plan_t *plan);
 
 /* Takes in what others freed, and gives empty shards up, but for the current one of each class: a
- * heap that is used again soon goes on with the memory that it had. */
+ * heap that is used again soon goes on with the memory that it had. Holder. */
 void fe_heap_rest(fe_heap_t *heap);
 
-/* -- Cold paths -- */
+/* Gives back all that the heap has, its own memory too. Inside; nobody else will be. */
+void fe_heap_end(fe_heap_t *heap);
+
+static inline size_t fe_heap_shard_count(const fe_heap_t *heap) {
+  return atomic_load_explicit(&((fe_heap_t *)heap)->shard_count, memory_order_relaxed);
+}
+
+static inline void fe_heap_add_shard_count(fe_heap_t *heap, size_t by) {
+  size_t count = fe_heap_shard_count(heap) + by; /* wraps around for less */
+  atomic_store_explicit(&heap->shard_count, count, memory_order_relaxed);
+}
+
+/* -- Slow ways: those that go inside by themselves -- */
 
 /* Allocates when the short way did not do: any size, any heap but fe_heap_empty. NULL: no memory;
  * errno is left alone. */
 void *fe_heap_alloc_slowly(fe_heap_t *heap, size_t size);
+
+/* The same, for who can do without the block: a failure is told to nobody, and nothing is taken
+ * from other heaps for its sake. */
+void *fe_heap_alloc_if_possible(fe_heap_t *heap, size_t size);
 
 /* As fe_heap_aligned_alloc, with an alignment that is right. */
 void *fe_heap_alloc_aligned(fe_heap_t *heap, size_t size, size_t alignment);
@@ -156,8 +172,30 @@ void fe_heap_shard_emptied(fe_heap_t *heap, fe_shard_t *shard);
 /* Frees a block of somebody else's heap. Any thread. */
 void fe_heap_free_remotely(fe_shard_t *shard, void *ptr);
 
-/* Takes in the shards in the inbox, and what others freed in them. */
-void fe_heap_drain(fe_heap_t *heap);
+/* Whether the block has the new size where it is. */
+bool fe_large_resize(fe_heap_t *heap, fe_shard_t *shard, void *ptr, size_t size);
+/* Makes a huge block of this heap larger at another place, with what it holds. NULL: it is as it
+ * was, or not such a block, or not to become larger. */
+void *fe_large_move(fe_heap_t *heap, void *ptr, size_t size);
+
+/* Takes in what others freed, and publishes the counts of all shards. Holder. */
+void fe_heap_refresh_figures(fe_heap_t *heap);
+
+/* -- reclaim.c: for those who do not hold the heap, outside of all gates -- */
+
+/* Gets back what the heap keeps and nobody uses; whether there was anything. Waits for whoever is
+ * inside. The heap stays meanwhile: the caller has the roll's lock, or a block of the heap. */
+bool fe_heap_reclaim(fe_heap_t *heap);
+
+/* Others have freed all blocks of a shard of the heap, whose holder may be asleep. */
+void fe_heap_after_emptied(fe_heap_t *heap);
+
+/* An allocation of the heap failed: because of the budget, or, NULL, for want of memory. Gets back
+ * what other heaps keep; whether there was anything, so that it is worth another try. */
+bool fe_heap_make_room(fe_heap_t *heap, fe_budget_t *refused_by);
+
+/* Gets back what all heaps keep. */
+void fe_heap_reclaim_all(void);
 
 /* -- watch.c: what is called by all slow ways, and looks at the clock now and then -- */
 
@@ -171,29 +209,25 @@ void fe_heap_pulse_before_remote(fe_heap_t *heap, const fe_heap_t *other);
 /* Called at each look: for what the floor above has to do. NULL: nothing. */
 extern void (*_Atomic fe_heap_on_tick)(void);
 
-/* -- limit.c -- */
+/* -- All that follows is for who is inside -- */
 
-/* Whether `bytes` of blocks of a shard or the nursery that no short way can reach yet may be handed
- * out. Cheap while all the blocks that the heap holds, live and free ones, are within its limit. */
-bool fe_heap_may_hand_out(fe_heap_t *heap, size_t bytes);
+/* Takes in the shards in the inbox, and what others freed in them. */
+void fe_heap_drain(fe_heap_t *heap);
 
-/* Charges for a large block, or for its growth; whether the limit allows for it. */
-bool fe_heap_charge_large(fe_heap_t *heap, size_t bytes);
+/* Takes in what others freed, and gives up what is empty. */
+void fe_heap_collect_inside(fe_heap_t *heap);
 
-/* A shard was given up: its blocks need not be paid for any more. */
-void fe_heap_after_give_up(fe_heap_t *heap);
-
-/* While tight: moves a block that was held back to the shard's free list; whether it could. */
-bool fe_heap_release_held_back(fe_heap_t *heap, fe_shard_t *shard);
-
-/* Bytes in live blocks of the nursery and of shards; takes in what others freed. */
-size_t fe_heap_count_small_bytes(fe_heap_t *heap);
+/* Puts right what a fork cut off. */
+void fe_heap_mend(fe_heap_t *heap);
 
 /* Publishes the counts of all shards in queues but one, without a look at peaks. */
 void fe_heap_publish_shards(fe_heap_t *heap, const fe_shard_t *but);
 
 /* Takes in what others freed, and publishes the counts of all shards. */
-void fe_heap_refresh_figures(fe_heap_t *heap);
+void fe_heap_refresh_figures_inside(fe_heap_t *heap);
+
+/* Bytes in live blocks of mixed shards. */
+size_t fe_heap_mixed_bytes(const fe_heap_t *heap);
 
 /* -- queue.c: which shards of a class a heap has, and which is the current one -- */
 
@@ -212,18 +246,23 @@ void fe_heap_mark_interior(fe_heap_t *heap, fe_shard_t *shard);
 /* Gives the units of a shard in a queue back, unless somebody is about to wake it. It is empty. */
 void fe_heap_give_up_shard(fe_heap_t *heap, fe_shard_t *shard);
 
-/* A block of a shard is free: puts it where the next allocation finds it, or, while the heap is
- * over its limit, where none does. */
+/* The same for one on the list of full ones that came out of the inbox. */
+void fe_heap_give_up_full_shard(fe_heap_t *heap, fe_shard_t *shard);
+
+/* A shard came out of the inbox: takes in what others freed there. */
+void fe_heap_wake_shard(fe_heap_t *heap, fe_shard_t *shard);
+
+/* A block of a shard is free: puts it where the next allocation finds it, or, while the account is
+ * tight, where no quick way does. */
 static inline void fe_heap_put_back(const fe_heap_t *heap, fe_shard_t *shard, fe_block_t *block) {
-  if (FE_UNLIKELY(heap->is_over_limit)) {
-    fe_shard_hold_back(shard, block);
+  if (FE_UNLIKELY(fe_account_is_tight(&heap->account))) {
+    fe_shard_keep(shard, block);
   } else {
     fe_shard_push(shard, block);
   }
 }
 
-/* The heap has come to be over its limit or to watch, or does so no more: opens or closes the short
- * ways into its shards. */
+/* The quick ways into the heap's shards are to be closed, or to be opened: shows which. */
 void fe_heap_resettle(fe_heap_t *heap);
 
 /* Puts a list of blocks that others freed on the shard's free list. */
@@ -244,12 +283,6 @@ size_t fe_nursery_block_size(const fe_heap_t *heap, const void *ptr);
 /* Blocks above FE_MEDIUM_MAX, or aligned so that no shard of blocks can hold them. */
 void *fe_large_alloc(fe_heap_t *heap, size_t size, size_t alignment);
 void fe_large_free(fe_heap_t *heap, fe_shard_t *shard);
-/* Whether the block has the new size where it is. */
-bool fe_large_resize(fe_heap_t *heap, fe_shard_t *shard, void *ptr, size_t size);
-/* Makes a huge block of this heap larger at another place, with what it holds. NULL: it is as it
- * was, or not such a block, or not to become larger. */
-void *fe_large_move(fe_heap_t *heap, void *ptr, size_t size);
-
 /* The bytes that the block at ptr can hold; any thread that holds it. */
 size_t fe_block_usable_size(const void *ptr);
 

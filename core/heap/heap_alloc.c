@@ -16,12 +16,20 @@
 static bool extend(fe_heap_t *heap, fe_shard_t *shard) {
   if (shard->capacity == shard->reserved) return false;
   size_t step = FE_EXTEND_BYTES > shard->block_size ? FE_EXTEND_BYTES : shard->block_size;
-  if (heap->is_tight || !fe_heap_may_hand_out(heap, step)) {
+  if (!fe_account_covers(heap, step)) {
     step = shard->block_size;
-    if (!fe_heap_may_hand_out(heap, step)) return false;
+    if (!fe_account_hand_out(heap, step)) return false;
   }
-  heap->held_bytes += fe_shard_extend(shard, step) * shard->block_size;
+  heap->account.held_bytes += fe_shard_extend(shard, step) * shard->block_size;
   fe_count_extend(heap, shard);
+  return true;
+}
+
+static bool release_kept(fe_heap_t *heap, fe_shard_t *shard) {
+  fe_block_t *block = shard->kept;
+  if (block == NULL || !fe_account_hand_out(heap, shard->block_size)) return false;
+  shard->kept = fe_block_next(block);
+  fe_shard_push(shard, block);
   return true;
 }
 
@@ -31,11 +39,9 @@ static fe_shard_t *refill_current(fe_heap_t *heap, unsigned class_index) {
   for (;;) {
     fe_shard_t *shard = heap->current[class_index];
     if (shard == &fe_shard_empty || shard->free != NULL) return shard;
-    if (fe_heap_take_remote(heap, shard) || fe_heap_release_held_back(heap, shard) ||
-        extend(heap, shard)) {
-      return shard;
-    }
-    bool is_limited = shard->held_back != NULL || shard->capacity < shard->reserved;
+    bool has_more = fe_heap_take_remote(heap, shard) && shard->free != NULL;
+    if (has_more || release_kept(heap, shard) || extend(heap, shard)) return shard;
+    bool is_limited = shard->kept != NULL || shard->capacity < shard->reserved;
     if (is_limited) return &fe_shard_empty;
     if (fe_remote_sleep(shard)) fe_heap_shelve_shard(heap, shard);
   }
@@ -43,14 +49,13 @@ static fe_shard_t *refill_current(fe_heap_t *heap, unsigned class_index) {
 
 static fe_shard_t *add_shard(fe_heap_t *heap, unsigned class_index) {
   size_t block_size = fe_class_size(class_index);
-  heap->context->hint.wants_huge = heap->held_bytes >= FE_HUGE_FROM_BYTES;
+  heap->context->hint.wants_huge = heap->account.held_bytes >= FE_HUGE_FROM_BYTES;
   fe_run_t run;
   if (!fe_context_take(heap->context, 1, &run)) return &fe_shard_empty;
   fe_shard_t *shard = fe_shard_init(&run, 0, &heap->inbox, FE_SHARD_BLOCKS);
   fe_shard_init_blocks(shard, block_size, class_index, heap->colour++);
-  fe_remote_list(shard);
   fe_heap_list_shard(heap, shard);
-  heap->shard_count++;
+  fe_heap_add_shard_count(heap, 1);
   fe_count_shard_taken(heap, shard);
   fe_census_enter(shard);
   return refill_current(heap, class_index);
@@ -62,16 +67,6 @@ static void *pop_counted(fe_shard_t *shard) {
   return block;
 }
 
-/* The allocation failed: says so to whoever wants to know. Returns NULL. */
-static void *report_failure(fe_heap_t *heap, size_t bytes) {
-  if (!heap->is_shrinking) fe_count(heap, FE_HEAP_FAILURE, 1);
-  fe_error_t error = heap->has_met_limit ? FE_ERROR_LIMIT : FE_ERROR_NO_MEMORY;
-  if (!heap->has_annex || heap->is_shrinking) return NULL;
-  const fe_heap_annex_t *annex = fe_heap_annex(heap);
-  if (annex->on_error != NULL) annex->on_error(heap, error, bytes, annex->user_data);
-  return NULL;
-}
-
 /* Where blocks of several classes lie side by side. In builds that check they do not. */
 static void *alloc_side_by_side(fe_heap_t *heap, unsigned class_index, size_t size) {
   if (FE_IS_TRACKED) return NULL;
@@ -79,8 +74,7 @@ static void *alloc_side_by_side(fe_heap_t *heap, unsigned class_index, size_t si
   return block != NULL ? block : fe_mixed_alloc(heap, class_index, size);
 }
 
-static void *alloc_slowly(fe_heap_t *heap, size_t size) {
-  fe_heap_drain(heap);
+static void *alloc_inside(fe_heap_t *heap, size_t size) {
   if (size > FE_MEDIUM_MAX) return fe_large_alloc(heap, size, heap->granule);
   unsigned class_index = fe_class_of(size, heap->granule);
   fe_count_refill(heap, class_index, size);
@@ -95,28 +89,8 @@ static void *alloc_slowly(fe_heap_t *heap, size_t size) {
   return fe_nursery_alloc_freed(heap, class_index, size);
 }
 
-/* There is no memory left: gives up the empty shards that the heap keeps for other sizes; whether
- * there were any. */
-static bool has_given_up_shards(fe_heap_t *heap) {
-  size_t before = heap->shard_count + heap->mixed.shard_count;
-  if (!heap->has_met_limit) fe_heap_collect(heap, false);
-  return heap->shard_count + heap->mixed.shard_count < before;
-}
-
-FE_COLD void *fe_heap_alloc_slowly(fe_heap_t *heap, size_t size) {
-  fe_heap_pulse(heap);
-  heap->has_met_limit = false;
-  size_t wanted = fe_checked_size(size);
-  void *block = alloc_slowly(heap, wanted);
-  if (FE_UNLIKELY(block == NULL) && has_given_up_shards(heap)) {
-    block = alloc_slowly(heap, wanted);
-  }
-  return FE_LIKELY(block != NULL) ? fe_checked_alloc(block, size) : report_failure(heap, size);
-}
-
 /* A block of a shard, not of the nursery: those are not aligned to more than the granule. */
 static fe_block_t *alloc_in_shard(fe_heap_t *heap, size_t size) {
-  fe_heap_drain(heap);
   unsigned class_index = fe_class_of(size, heap->granule);
   fe_shard_t *shard = refill_current(heap, class_index);
   if (heap->current[class_index] == &fe_shard_empty) shard = add_shard(heap, class_index);
@@ -140,16 +114,75 @@ static void *alloc_aligned(fe_heap_t *heap, size_t size, size_t alignment) {
   return aligned;
 }
 
+/* -- Going inside, and what comes after a failure -- */
+
+typedef struct request {
+  size_t size; /* with a trailer, in builds that check */
+  size_t alignment;
+  fe_budget_t *refused_by; /* after a failure: why; NULL: there is no memory */
+} request_t;
+
+static void *alloc_once(fe_heap_t *heap, request_t *request) {
+  uint32_t gate = fe_gate_enter(&heap->gate);
+  heap->account.refused_by = NULL;
+  fe_account_settle(heap);
+  fe_heap_drain(heap);
+  void *block = request->alignment <= heap->granule
+                    ? alloc_inside(heap, request->size)
+                    : alloc_aligned(heap, request->size, request->alignment);
+  request->refused_by = heap->account.refused_by;
+  fe_gate_leave(&heap->gate, gate);
+  return block;
+}
+
+/* What nobody uses is to be had before anything is refused. */
+static FE_COLD void *alloc_after_failure(fe_heap_t *heap, request_t *request) {
+  enum { TURNS_MAX = 8 }; /* others may take what was made room for */
+  void *block = NULL;
+  if (request->size > PTRDIFF_MAX) return NULL;
+  for (int turn = 0; turn < TURNS_MAX && block == NULL; turn++) {
+    if (!fe_heap_make_room(heap, request->refused_by)) return NULL;
+    block = alloc_once(heap, request);
+  }
+  return block;
+}
+
+/* The allocation failed: says so to whoever wants to know. Returns NULL. */
+static FE_COLD void *report_failure(fe_heap_t *heap, const request_t *request, size_t bytes) {
+  uint32_t gate = fe_gate_enter(&heap->gate);
+  fe_count(heap, FE_HEAP_FAILURE, 1);
+  fe_gate_leave(&heap->gate, gate);
+  if (!heap->has_annex) return NULL;
+  const fe_heap_annex_t *annex = fe_heap_annex(heap);
+  fe_error_t error = request->refused_by != NULL ? FE_ERROR_LIMIT : FE_ERROR_NO_MEMORY;
+  if (annex->on_error != NULL) annex->on_error(heap, error, bytes, annex->user_data);
+  return NULL;
+}
+
+static void *alloc(fe_heap_t *heap, request_t request, size_t bytes) {
+  void *block = alloc_once(heap, &request);
+  if (FE_UNLIKELY(block == NULL)) block = alloc_after_failure(heap, &request);
+  if (FE_LIKELY(block != NULL)) return fe_checked_alloc(block, bytes);
+  return report_failure(heap, &request, bytes);
+}
+
+FE_COLD void *fe_heap_alloc_slowly(fe_heap_t *heap, size_t size) {
+  fe_heap_pulse(heap);
+  return alloc(heap, (request_t){.size = fe_checked_size(size)}, size);
+}
+
+FE_COLD void *fe_heap_alloc_if_possible(fe_heap_t *heap, size_t size) {
+  void *block = fe_heap_alloc_quickly(heap, size);
+  if (block != NULL) return block;
+  request_t request = {.size = fe_checked_size(size)};
+  return fe_checked_alloc(alloc_once(heap, &request), size);
+}
+
 void *fe_heap_alloc_aligned(fe_heap_t *heap, size_t size, size_t alignment) {
   if (alignment <= heap->granule) {
     void *block = fe_heap_alloc_quickly(heap, size);
     return block != NULL ? block : fe_heap_alloc_slowly(heap, size);
   }
-  heap->has_met_limit = false;
   size_t wanted = fe_checked_size(size == 0 ? 1 : size);
-  void *block = alloc_aligned(heap, wanted, alignment);
-  if (FE_UNLIKELY(block == NULL) && has_given_up_shards(heap)) {
-    block = alloc_aligned(heap, wanted, alignment);
-  }
-  return block != NULL ? fe_checked_alloc(block, size) : report_failure(heap, size);
+  return alloc(heap, (request_t){.size = wanted, .alignment = alignment}, size);
 }

@@ -5,61 +5,86 @@
 #include "core/heap/heap_inline.h"
 #include "core/slab/remote.h"
 
-FE_COLD void fe_heap_shard_emptied(fe_heap_t *heap, fe_shard_t *shard) {
+static void give_up_if_empty(fe_heap_t *heap, fe_shard_t *shard) {
   if (shard->state == FE_SHARD_WAITING && fe_shard_used(shard) == 0) {
     fe_heap_give_up_shard(heap, shard);
   }
 }
 
-FE_COLD void fe_heap_free_slowly(fe_heap_t *heap, fe_shard_t *shard, void *ptr) {
-  if (shard->kind == FE_SHARD_LARGE) {
-    fe_large_free(heap, shard);
-    fe_heap_pulse_after_large(heap);
-    return;
-  }
-  fe_heap_pulse(heap);
-  if (shard->kind == FE_SHARD_NURSERY) {
-    fe_nursery_free(heap, ptr);
-    return;
-  }
-  if (shard->kind == FE_SHARD_MIXED) {
-    fe_mixed_free(heap, shard, ptr);
-    return;
-  }
+/* Nobody else has given the shard back by now: nobody gives back one that waits and whose last
+ * block its holder has freed. */
+FE_COLD void fe_heap_shard_emptied(fe_heap_t *heap, fe_shard_t *shard) {
+  uint32_t gate = fe_gate_enter(&heap->gate);
+  give_up_if_empty(heap, shard);
+  fe_gate_leave(&heap->gate, gate);
+}
+
+static void free_in_shard(fe_heap_t *heap, fe_shard_t *shard, void *ptr) {
   fe_block_t *block = fe_shard_has_interior(shard) ? fe_shard_block_start(shard, ptr) : ptr;
   fe_heap_put_back(heap, shard, block);
   fe_shard_count_down(shard);
-  if (shard->state == FE_SHARD_FULL) {
-    fe_remote_list(shard);
-    fe_heap_unshelve_shard(heap, shard);
+  fe_account_free(heap, shard->block_size);
+  if (shard->state == FE_SHARD_FULL) fe_heap_unshelve_shard(heap, shard);
+  give_up_if_empty(heap, shard);
+}
+
+static void free_inside(fe_heap_t *heap, fe_shard_t *shard, void *ptr) {
+  switch ((fe_shard_kind_t)shard->kind) {
+    case FE_SHARD_BLOCKS:
+      free_in_shard(heap, shard, ptr);
+      break;
+    case FE_SHARD_NURSERY:
+      fe_nursery_free(heap, ptr);
+      break;
+    case FE_SHARD_MIXED:
+      fe_mixed_free(heap, shard, ptr);
+      break;
+    case FE_SHARD_LARGE:
+      fe_large_free(heap, shard);
+      break;
   }
-  fe_heap_shard_emptied(heap, shard);
+}
+
+FE_COLD void fe_heap_free_slowly(fe_heap_t *heap, fe_shard_t *shard, void *ptr) {
+  bool is_large = shard->kind == FE_SHARD_LARGE;
+  uint32_t gate = fe_gate_enter(&heap->gate);
+  free_inside(heap, shard, ptr);
+  fe_gate_leave(&heap->gate, gate);
+  if (is_large) {
+    fe_heap_pulse_after_large(heap);
+  } else {
+    fe_heap_pulse(heap);
+  }
 }
 
 FE_COLD void fe_heap_free_remotely(fe_shard_t *shard, void *ptr) {
+  fe_heap_t *heap = fe_heap_of(shard);
   /* The state NEVER does not change, and is read through the block that the caller holds. */
   if (fe_shard_remote_state(shard) == FE_REMOTE_NEVER) {
-    fe_large_free(fe_heap_of(shard), shard);
+    fe_large_free(heap, shard);
     return;
   }
   fe_block_t *block = fe_shard_has_interior(shard) ? fe_shard_block_start(shard, ptr) : ptr;
-  fe_remote_free(shard, block);
+  if (FE_LIKELY(!fe_remote_free(shard, block))) return;
+  fe_heap_after_emptied(heap);
+  fe_remote_leave();
 }
 
 /* A full shard that somebody woke goes back to its queue, if it has a block by now. */
 static void wake_blocks(fe_heap_t *heap, fe_shard_t *shard, fe_block_t *block) {
   fe_heap_take_in(heap, shard, block);
   if (shard->state == FE_SHARD_FULL) {
-    bool has_free = shard->free != NULL || shard->held_back != NULL;
+    bool has_free = shard->free != NULL || shard->kept != NULL;
     if (!has_free && fe_remote_sleep(shard)) return;
     fe_heap_unshelve_shard(heap, shard);
   }
-  fe_heap_shard_emptied(heap, shard);
+  give_up_if_empty(heap, shard);
 }
 
-static void wake(fe_heap_t *heap, fe_shard_t *shard) {
+void fe_heap_wake_shard(fe_heap_t *heap, fe_shard_t *shard) {
   bool has_queue = shard->kind == FE_SHARD_BLOCKS;
-  fe_block_t *block = fe_remote_wake(shard, has_queue ? FE_REMOTE_LISTED : FE_REMOTE_ASLEEP);
+  bool is_listed = has_queue && !fe_account_is_tight(&heap->account);
+  fe_block_t *block = fe_remote_wake(shard, is_listed ? FE_REMOTE_LISTED : FE_REMOTE_ASLEEP);
   if (has_queue) {
     wake_blocks(heap, shard, block);
     return;
@@ -86,7 +111,7 @@ void fe_heap_drain(fe_heap_t *heap) {
   if (shard != NULL) fe_count(heap, FE_HEAP_DRAIN, 1);
   while (shard != NULL) {
     fe_shard_t *next = shard->woken_next;
-    wake(heap, shard);
+    fe_heap_wake_shard(heap, shard);
     shard = next;
   }
 }

@@ -37,7 +37,7 @@ void *fe_large_alloc(fe_heap_t *heap, size_t size, size_t alignment) {
   size_t unit_count = units_for(size, alignment);
   if (unit_count > UINT32_MAX) return NULL;
   size_t charged = counted_size(size);
-  if (!fe_heap_charge_large(heap, charged)) return NULL;
+  if (!fe_account_charge_large(heap, charged)) return NULL;
   fe_run_t run;
   if (!fe_context_take(heap->context, unit_count, &run)) {
     fe_budget_uncharge(&heap->budget, charged);
@@ -92,12 +92,13 @@ static bool resize_where_it_is(fe_heap_t *heap, fe_shard_t *shard, size_t after)
   return after >= whole_slabs / 2 && resize_run(heap, shard, before, whole_slabs);
 }
 
-bool fe_large_resize(fe_heap_t *heap, fe_shard_t *shard, void *ptr, size_t size) {
+static bool resize(fe_heap_t *heap, fe_shard_t *shard, void *ptr, size_t size) {
+  heap->account.refused_by = NULL;
   if (size > PTRDIFF_MAX || size <= FE_MEDIUM_MAX) return false;
   size_t offset = (size_t)((char *)ptr - shard->run_start);
   size_t counted = counted_size(size);
   size_t more = counted > shard->block_size ? counted - shard->block_size : 0;
-  if (more > 0 && !fe_heap_charge_large(heap, more)) return false;
+  if (more > 0 && !fe_account_charge_large(heap, more)) return false;
   size_t after = (offset + size + FE_UNIT_SIZE - 1) >> FE_SHARD_SHIFT;
   if (!resize_where_it_is(heap, shard, after)) {
     fe_budget_uncharge(&heap->budget, more);
@@ -109,6 +110,19 @@ bool fe_large_resize(fe_heap_t *heap, fe_shard_t *shard, void *ptr, size_t size)
   fe_count(heap, FE_HEAP_LARGE_IN_PLACE, 1);
   fe_count_large_size(heap, shard, size);
   return true;
+}
+
+bool fe_large_resize(fe_heap_t *heap, fe_shard_t *shard, void *ptr, size_t size) {
+  bool has_room = true;
+  while (has_room) {
+    uint32_t gate = fe_gate_enter(&heap->gate);
+    bool is_done = resize(heap, shard, ptr, size);
+    fe_budget_t *refused_by = heap->account.refused_by;
+    fe_gate_leave(&heap->gate, gate);
+    if (is_done) return true;
+    has_room = refused_by != NULL && fe_heap_make_room(heap, refused_by);
+  }
+  return false;
 }
 
 /* -- Growing at another place: in a chunk of its own, whose pages can be moved -- */
@@ -149,9 +163,7 @@ static void *copy_to_chunk(fe_heap_t *heap, fe_shard_t *shard, size_t offset, si
   return settle(heap, &run, offset);
 }
 
-void *fe_large_move(fe_heap_t *heap, void *ptr, size_t size) {
-  fe_shard_t *shard = fe_shard_of(ptr);
-  if (shard->kind != FE_SHARD_LARGE || fe_heap_of(shard) != heap) return NULL;
+static void *move(fe_heap_t *heap, fe_shard_t *shard, void *ptr, size_t size) {
   if (FE_IS_TRACKED) return NULL; /* moved blocks are new ones, and the old ones stay checked */
   if (shard->unit_count <= FE_LARGE_UNITS_MAX || heap->context->arenas->base->grow == NULL) {
     return NULL;
@@ -163,7 +175,7 @@ void *fe_large_move(fe_heap_t *heap, void *ptr, size_t size) {
   if (size > PTRDIFF_MAX || unit_count > UINT32_MAX) return NULL;
   size_t counted = counted_size(size);
   size_t more = counted - shard->block_size;
-  if (!fe_heap_charge_large(heap, more)) return NULL;
+  if (!fe_account_charge_large(heap, more)) return NULL;
   void *block = shard->arena == NULL ? move_pages(heap, shard, offset, unit_count)
                                      : copy_to_chunk(heap, shard, offset, unit_count);
   if (block == NULL) {
@@ -177,12 +189,22 @@ void *fe_large_move(fe_heap_t *heap, void *ptr, size_t size) {
   return block;
 }
 
+void *fe_large_move(fe_heap_t *heap, void *ptr, size_t size) {
+  fe_shard_t *shard = fe_shard_of(ptr);
+  if (shard->kind != FE_SHARD_LARGE || fe_heap_of(shard) != heap) return NULL;
+  uint32_t gate = fe_gate_enter(&heap->gate);
+  void *block = move(heap, shard, ptr, size);
+  fe_gate_leave(&heap->gate, gate);
+  return block;
+}
+
 void fe_large_free(fe_heap_t *heap, fe_shard_t *shard) {
-  atomic_fetch_sub_explicit(&heap->large_bytes, shard->block_size, memory_order_relaxed);
-  fe_budget_uncharge(&heap->budget, shard->block_size);
+  size_t bytes = shard->block_size;
   if (!heap->is_permanent) unlink_large(heap, shard);
   fe_arenas_t *arenas = heap->context->arenas;
   fe_count_large_free(heap, shard);
+  fe_budget_uncharge(&heap->budget, bytes);
+  atomic_fetch_sub_explicit(&heap->large_bytes, bytes, memory_order_release);
   fe_run_t run = fe_shard_run(shard);
   if (fe_census_leave(shard)) fe_arenas_give(arenas, &run);
 }

@@ -120,10 +120,10 @@ static void give_up(fe_heap_t *heap, fe_shard_t *shard) {
   if (list->first == shard) list->first = shard->next;
   if (list->last == shard) list->last = shard->prev;
   list->shard_count--;
-  fe_heap_after_give_up(heap);
+  fe_account_after_give_up(heap);
   fe_count_mixed_given(heap);
   fe_run_t run = fe_shard_run(shard);
-  if (fe_census_leave(shard)) fe_context_give_unit(heap->context, &run);
+  if (fe_census_leave(shard)) fe_context_give(heap->context, &run);
 }
 
 /* A block of so many granules at the lowest place that has room; NULL: there is none. */
@@ -153,17 +153,20 @@ void *fe_mixed_alloc(fe_heap_t *heap, unsigned class_index, size_t requested) {
   fe_mixed_list_t *list = &heap->mixed;
   uint8_t *block_count = &list->block_count[class_index - FE_MIXED_FIRST_CLASS];
   size_t size = fe_class_size(class_index);
-  if (*block_count == FE_MIXED_BLOCKS_MAX || !fe_heap_may_hand_out(heap, size)) return NULL;
+  if (*block_count == FE_MIXED_BLOCKS_MAX || !fe_account_hand_out(heap, size)) return NULL;
   size_t count = size / FE_MIXED_GRANULE;
   void *block = NULL;
   fe_shard_t *shard = list->first;
   for (; shard != NULL && block == NULL; shard = shard->next) block = place(shard, count);
   if (block == NULL) {
     shard = add_shard(heap);
-    if (shard == NULL) return NULL;
+    if (shard == NULL) {
+      fe_account_free(heap, size);
+      return NULL;
+    }
     block = place(shard, count);
   }
-  heap->held_bytes += size;
+  heap->account.held_bytes += size;
   ++*block_count;
   fe_count_mixed_alloc(heap, fe_shard_of(block), size, requested);
   return block;
@@ -180,10 +183,16 @@ void fe_mixed_free(fe_heap_t *heap, fe_shard_t *shard, void *ptr) {
   size_t longest = find(mixed, last, true) - find_back(mixed, first);
   if (longest > mixed->longest_max) mixed->longest_max = (uint32_t)longest;
   mixed->used_granules -= (uint32_t)count;
-  heap->held_bytes -= size;
+  heap->account.held_bytes -= size;
+  fe_account_free(heap, size);
   fe_count_mixed_free(heap, shard, size);
   heap->mixed.block_count[fe_class_of_larger(size) - FE_MIXED_FIRST_CLASS]--;
   if (mixed->used_granules == 0 && shard != heap->mixed.first) give_up(heap, shard);
+}
+
+size_t fe_heap_mixed_bytes(const fe_heap_t *heap) {
+  if (!fe_heap_has_more_figures(heap)) return 0;
+  return fe_figure_get(&fe_heap_more_figures(heap)->mixed_bytes);
 }
 
 size_t fe_mixed_block_size(const fe_shard_t *shard, const void *ptr) {

@@ -95,23 +95,28 @@ static void *carve(fe_heap_t *heap, size_t size) {
   if ((size_t)(nursery->end - nursery->bump) < size) return NULL;
   char *block = nursery->bump;
   nursery->bump += size;
-  heap->held_bytes += size;
+  heap->account.held_bytes += size;
   mark_start(nursery, block);
   mark_start(nursery, nursery->bump);
   return block;
 }
 
 /* A block that was freed, or, if that is allowed, of memory that was never used. What was carved
- * already is charged for, unless the heap is tight. */
+ * already is charged for, unless the account is tight. */
 static void *take(fe_heap_t *heap, unsigned class_index, size_t requested, bool may_carve) {
   size_t size = requested == 0 ? heap->granule : fe_align_up(requested, heap->granule);
-  if (heap->is_tight && !fe_heap_may_hand_out(heap, size)) return NULL;
+  bool is_tight = fe_account_is_tight(&heap->account);
+  if (is_tight && !fe_account_hand_out(heap, size)) return NULL;
   void *block = reuse(heap, class_index, size);
   if (block == NULL && may_carve) {
-    if (!heap->is_tight && !fe_heap_may_hand_out(heap, size)) return NULL;
+    if (!is_tight && !fe_account_hand_out(heap, size)) return NULL;
     block = carve(heap, size);
   }
-  if (block != NULL) fe_count_nursery_alloc(heap, size, requested);
+  if (block == NULL) {
+    fe_account_free(heap, size);
+  } else {
+    fe_count_nursery_alloc(heap, size, requested);
+  }
   return block;
 }
 
@@ -143,5 +148,6 @@ size_t fe_nursery_block_size(const fe_heap_t *heap, const void *ptr) {
 void fe_nursery_free(fe_heap_t *heap, void *ptr) {
   size_t size = fe_nursery_block_size(heap, ptr);
   fe_count_nursery_free(heap, size);
+  fe_account_free(heap, size);
   push(heap, ptr, size);
 }

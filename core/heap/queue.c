@@ -8,10 +8,11 @@
 #define EMPTY &fe_shard_empty
 
 /* Lets frees of the heap's own go the short way into the shard, or not: with pointers into blocks
- * around, while the heap watches, or while it is over its limit, none may. */
+ * around, while the heap watches, or while its account is tight, none may. */
 static void show_owner(fe_heap_t *heap, fe_shard_t *shard) {
   bool is_watched = heap->watch.is_on && shard->state == FE_SHARD_CURRENT;
-  bool is_closed = is_watched || heap->is_over_limit || fe_shard_has_interior(shard);
+  bool is_closed =
+      is_watched || fe_account_is_tight(&heap->account) || fe_shard_has_interior(shard);
   fe_shard_set_owner(shard, is_closed ? FE_NO_OWNER : heap);
 }
 
@@ -44,6 +45,7 @@ void fe_heap_mark_interior(fe_heap_t *heap, fe_shard_t *shard) {
 void fe_heap_list_shard(fe_heap_t *heap, fe_shard_t *shard) {
   fe_shard_t *first = heap->current[shard->class_index];
   shard->state = FE_SHARD_WAITING;
+  if (!fe_account_is_tight(&heap->account)) fe_remote_list(shard);
   show_owner(heap, shard);
   shard->next = NULL;
   if (first == EMPTY) {
@@ -79,24 +81,39 @@ void fe_heap_shelve_shard(fe_heap_t *heap, fe_shard_t *shard) {
   fe_count_shelve(heap, shard);
 }
 
-void fe_heap_unshelve_shard(fe_heap_t *heap, fe_shard_t *shard) {
+static void unlink_full(fe_heap_t *heap, fe_shard_t *shard) {
   if (shard->prev != NULL) shard->prev->next = shard->next;
   if (shard->next != NULL) shard->next->prev = shard->prev;
   if (heap->full == shard) heap->full = shard->next;
+}
+
+void fe_heap_unshelve_shard(fe_heap_t *heap, fe_shard_t *shard) {
+  unlink_full(heap, shard);
   fe_heap_list_shard(heap, shard);
   fe_count_unshelve(heap, shard);
+}
+
+/* The shard is in no list any more. */
+static void give_up(fe_heap_t *heap, fe_shard_t *shard) {
+  heap->account.held_bytes -= shard->capacity * shard->block_size;
+  fe_heap_add_shard_count(heap, (size_t)-1);
+  fe_account_after_give_up(heap);
+  fe_count_shard_given(heap, shard);
+  fe_run_t run = fe_shard_run(shard);
+  if (fe_census_leave(shard)) fe_context_give(heap->context, &run);
 }
 
 void fe_heap_give_up_shard(fe_heap_t *heap, fe_shard_t *shard) {
   /* Whoever is about to put the shard into the inbox still needs its header. */
   if (fe_shard_remote_state(shard) == FE_REMOTE_WAKING) return;
   unlist_shard(heap, shard);
-  heap->held_bytes -= shard->capacity * shard->block_size;
-  heap->shard_count--;
-  fe_heap_after_give_up(heap);
-  fe_count_shard_given(heap, shard);
-  fe_run_t run = fe_shard_run(shard);
-  if (fe_census_leave(shard)) fe_context_give_unit(heap->context, &run);
+  give_up(heap, shard);
+}
+
+void fe_heap_give_up_full_shard(fe_heap_t *heap, fe_shard_t *shard) {
+  unlink_full(heap, shard);
+  fe_count_unshelve(heap, shard);
+  give_up(heap, shard);
 }
 
 void fe_heap_take_in(fe_heap_t *heap, fe_shard_t *shard, fe_block_t *block) {
@@ -108,6 +125,7 @@ void fe_heap_take_in(fe_heap_t *heap, fe_shard_t *shard, fe_block_t *block) {
     block = next;
   }
   fe_shard_set_used(shard, fe_shard_used(shard) - count);
+  fe_account_free(heap, count * shard->block_size);
   fe_count_taken_in(heap, shard, count);
 }
 

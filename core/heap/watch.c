@@ -20,15 +20,17 @@ static uint32_t watch_ms(void) { return 4 * (uint32_t)fe_setting(FE_SETTING_PURG
 void (*_Atomic fe_heap_on_tick)(void);
 
 static size_t held_bytes(const fe_heap_t *heap) {
-  return heap->held_bytes +
+  return heap->account.held_bytes +
          atomic_load_explicit(&((fe_heap_t *)heap)->large_bytes, memory_order_relaxed);
 }
 
 static void watch(fe_heap_t *heap, bool is_wanted) {
   if (is_wanted) heap->watch.since_ms = fe_clock_ms();
   if (is_wanted == heap->watch.is_on) return;
+  uint32_t gate = fe_gate_enter(&heap->gate);
   heap->watch.is_on = is_wanted;
   fe_heap_resettle(heap);
+  fe_gate_leave(&heap->gate, gate);
 }
 
 static void start_or_stop(fe_heap_t *heap) {
@@ -62,7 +64,6 @@ void fe_heap_pulse_after_large(fe_heap_t *heap) { look_at_clock(heap); }
 /* What is freed in an idle heap waits until the idle ones are collected. */
 void fe_heap_pulse_before_remote(fe_heap_t *heap, const fe_heap_t *other) {
   if (heap == &fe_heap_empty || !is_time_to_look(heap)) return;
-  bool is_idle = atomic_load_explicit(&((fe_heap_t *)other)->is_held, memory_order_relaxed) == 0;
-  if (is_idle) watch(heap, true);
+  if (fe_gate_is_free(&other->gate)) watch(heap, true);
   look_at_clock(heap);
 }

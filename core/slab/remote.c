@@ -1,7 +1,9 @@
 /* The protocol of remote.h, one function for each step. */
 #include "core/slab/remote.h"
 
-static void inbox_push(fe_inbox_t *inbox, fe_shard_t *shard) {
+_Atomic(size_t) fe_remote_leavers;
+
+void fe_inbox_put(fe_inbox_t *inbox, fe_shard_t *shard) {
   fe_shard_t *head = atomic_load_explicit(&inbox->woken, memory_order_relaxed);
   do {
     shard->woken_next = head;
@@ -10,31 +12,61 @@ static void inbox_push(fe_inbox_t *inbox, fe_shard_t *shard) {
                                                   memory_order_relaxed));
 }
 
-void fe_remote_free(fe_shard_t *shard, fe_block_t *block) {
+/* The word with one more block in front; a large block needs no place. */
+static uintptr_t with_block(const fe_shard_t *shard, uintptr_t seen, const fe_block_t *block) {
+  uintptr_t place = (uintptr_t)((const char *)block - (const char *)shard) / 8;
+  if (shard->kind == FE_SHARD_LARGE) place = 0;
+  fe_remote_state_t state = fe_remote_state(seen);
+  return (uintptr_t)(fe_remote_count(seen) + 1) << FE_REMOTE_COUNT_SHIFT |
+         place << FE_REMOTE_STATE_BITS |
+         (uintptr_t)(state == FE_REMOTE_ASLEEP ? FE_REMOTE_WAKING : state);
+}
+
+static void enter_leavers(void) {
+  /* Relaxed: whoever takes the block in sees it by the release that pushes the block. */
+  atomic_fetch_add_explicit(&fe_remote_leavers, 1, memory_order_relaxed);
+}
+
+bool fe_remote_free(fe_shard_t *shard, fe_block_t *block) {
   /* Read before the block is pushed: while it is not, the shard cannot go away. */
   fe_inbox_t *inbox = shard->inbox;
+  uint32_t used = shard->kind == FE_SHARD_BLOCKS ? fe_shard_used(shard) : UINT32_MAX;
   uintptr_t seen = atomic_load_explicit(&shard->remote, memory_order_relaxed);
-  fe_remote_state_t state;
-  uintptr_t wanted;
+  bool is_counted = false;
+  bool is_last;
   do {
-    state = fe_remote_state(seen);
-    fe_block_set_next(block, fe_remote_blocks(seen));
-    wanted = (uintptr_t)block | (state == FE_REMOTE_ASLEEP ? FE_REMOTE_WAKING : state);
+    is_last = fe_remote_count(seen) + 1 >= used;
+    if (FE_UNLIKELY(is_last) && !is_counted) {
+      enter_leavers();
+      is_counted = true;
+    }
+    fe_block_set_next(block, fe_remote_first(shard, seen));
     /* Release: the owner sees the link, and everything that was done with the block before.
      * Acquire: whoever finds the shard asleep may write its woken_next, which the owner has read
      * before it went to sleep. */
-  } while (!atomic_compare_exchange_weak_explicit(&shard->remote, &seen, wanted,
+  } while (!atomic_compare_exchange_weak_explicit(&shard->remote, &seen,
+                                                  with_block(shard, seen, block),
                                                   memory_order_acq_rel, memory_order_relaxed));
-  if (state == FE_REMOTE_ASLEEP) inbox_push(inbox, shard);
+  if (fe_remote_state(seen) == FE_REMOTE_ASLEEP) fe_inbox_put(inbox, shard);
+  if (FE_UNLIKELY(is_counted) && !is_last) fe_remote_leave();
+  return is_last;
+}
+
+bool fe_remote_is_all(fe_shard_t *shard) {
+  /* Acquire, and in this order: the count only grows, `used` only falls, and is never below the
+   * count; where they meet, what was done with the blocks, by others and by the holder, is over. */
+  uintptr_t seen = atomic_load_explicit(&shard->remote, memory_order_acquire);
+  uint32_t used = atomic_load_explicit(&shard->used, memory_order_acquire);
+  return fe_remote_count(seen) > 0 && fe_remote_count(seen) == used;
 }
 
 fe_block_t *fe_remote_take(fe_shard_t *shard) {
   uintptr_t seen = atomic_load_explicit(&shard->remote, memory_order_relaxed);
-  while (fe_remote_blocks(seen) != NULL) {
+  while (fe_remote_count(seen) > 0) {
     /* Acquire: pairs with the release of those who freed. */
     if (atomic_compare_exchange_weak_explicit(&shard->remote, &seen, fe_remote_state(seen),
                                               memory_order_acquire, memory_order_relaxed)) {
-      return fe_remote_blocks(seen);
+      return fe_remote_first(shard, seen);
     }
   }
   return NULL;
@@ -43,7 +75,7 @@ fe_block_t *fe_remote_take(fe_shard_t *shard) {
 bool fe_remote_sleep(fe_shard_t *shard) {
   uintptr_t seen = atomic_load_explicit(&shard->remote, memory_order_relaxed);
   do {
-    if (fe_remote_blocks(seen) != NULL) return false;
+    if (fe_remote_count(seen) > 0) return false;
     if (fe_remote_state(seen) == FE_REMOTE_WAKING) return true;
     /* Release: the owner is done with woken_next. */
   } while (!atomic_compare_exchange_weak_explicit(&shard->remote, &seen, FE_REMOTE_ASLEEP,
@@ -65,11 +97,11 @@ void fe_remote_list(fe_shard_t *shard) {
 fe_block_t *fe_remote_wake(fe_shard_t *shard, fe_remote_state_t state) {
   /* Acquire: pairs with the release of those who freed. Release: as in fe_remote_sleep. */
   uintptr_t seen = atomic_exchange_explicit(&shard->remote, state, memory_order_acq_rel);
-  return fe_remote_blocks(seen);
+  return fe_remote_first(shard, seen);
 }
 
 fe_shard_t *fe_inbox_take(fe_inbox_t *inbox) {
   if (atomic_load_explicit(&inbox->woken, memory_order_relaxed) == NULL) return NULL;
-  /* Acquire: pairs with inbox_push's release. */
+  /* Acquire: pairs with fe_inbox_put's release. */
   return atomic_exchange_explicit(&inbox->woken, NULL, memory_order_acquire);
 }

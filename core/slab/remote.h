@@ -1,7 +1,7 @@
 /* Frees by other threads: the protocol between those who free and the owner of the shard.
  *
- * One word for each shard, `remote`: the head of a list of blocks, and a state in its low bits.
- * The states are those of the Rust crate's delayed free, by what they mean to the owner:
+ * One word for each shard, `remote`: a list of blocks, how many they are, and a state. The states
+ * are those of the Rust crate's delayed free, by what they mean to the owner:
  *
  *   LISTED   (vacant)     the shard is in a queue of its heap; the owner will come by, so whoever
  *                         frees only pushes the block
@@ -18,6 +18,19 @@
  * That holds in a forked child too, where the one who was about to send the message is gone: the
  * shard stays with the heap, nothing spins.
  *
+ * The count tells whoever frees that no block of the shard is in anybody's hands any more: when it
+ * is as high as the shard's `used`. In a full shard, whose `used` nobody changes, that is exact. In
+ * one that waits in a queue it may be missed when the owner frees at the same time. Whoever finds
+ * that out has nothing left that keeps the shard, or its heap, alive; so it raises
+ * fe_remote_leavers before it pushes the block, and lowers it when it is done with the heap. A heap
+ * of a thread that ended does not end as long as anybody is counted there: who takes the block in,
+ * or finds the heap without blocks, sees the count that was raised before.
+ *
+ * "Owner" is whoever is inside of the heap's gate (heap/gate.h). A shard that waits may be given
+ * back by somebody who is inside while its holder is not: when all blocks that are handed out are
+ * in this list, the holder has none to free, and its last free counted `used` down by a release, as
+ * the last thing that it did with the shard (fe_remote_is_all).
+ *
  * The steps are modelled in tests/model (remote_free.pml), under the names of these functions. */
 #ifndef FERROC_CORE_SLAB_REMOTE_H
 #define FERROC_CORE_SLAB_REMOTE_H
@@ -31,15 +44,33 @@ typedef enum fe_remote_state {
   FE_REMOTE_NEVER = 3,
 } fe_remote_state_t;
 
-#define FE_REMOTE_STATE_MASK ((uintptr_t)3)
+/* From the lowest bit on: the state; the place of the list's first block in its unit, in steps of 8
+ * bytes, 0 for none; the number of blocks. Both fit into half of what a word of 32 bits has left: a
+ * unit has at most 2^15 places. */
+#define FE_REMOTE_STATE_BITS 2
+#define FE_REMOTE_PLACE_BITS (FE_SHARD_SHIFT - 3)
+#define FE_REMOTE_STATE_MASK (((uintptr_t)1 << FE_REMOTE_STATE_BITS) - 1)
+#define FE_REMOTE_PLACE_MASK (((uintptr_t)1 << FE_REMOTE_PLACE_BITS) - 1)
+#define FE_REMOTE_COUNT_SHIFT (FE_REMOTE_STATE_BITS + FE_REMOTE_PLACE_BITS)
+
+static_assert(FE_REMOTE_COUNT_SHIFT + FE_REMOTE_PLACE_BITS <= sizeof(uintptr_t) * 8,
+              "the count has room");
 
 static inline fe_remote_state_t fe_remote_state(uintptr_t remote) {
   return (fe_remote_state_t)(remote & FE_REMOTE_STATE_MASK);
 }
 
-static inline fe_block_t *fe_remote_blocks(uintptr_t remote) {
-  return (fe_block_t *)(remote & ~FE_REMOTE_STATE_MASK);
+static inline uint32_t fe_remote_count(uintptr_t remote) {
+  return (uint32_t)(remote >> FE_REMOTE_COUNT_SHIFT);
 }
+
+static inline fe_block_t *fe_remote_first(const fe_shard_t *shard, uintptr_t remote) {
+  uintptr_t place = remote >> FE_REMOTE_STATE_BITS & FE_REMOTE_PLACE_MASK;
+  return place == 0 ? NULL : (fe_block_t *)((char *)shard + place * 8);
+}
+
+/* Those who may have found that a shard has no block in anybody's hands, and are not done. */
+extern _Atomic(size_t) fe_remote_leavers;
 
 /* The state now; the owner alone may rely on it, and only on what others cannot change: LISTED
  * stays, WAKING stays. */
@@ -48,8 +79,18 @@ static inline fe_remote_state_t fe_shard_remote_state(fe_shard_t *shard) {
 }
 
 /* Any thread but the owner: frees a block. The state is not NEVER. One successful
- * compare-and-swap, two when it wakes the owner. */
-void fe_remote_free(fe_shard_t *shard, fe_block_t *block);
+ * compare-and-swap, two when it wakes the owner. True: no block of the shard is in anybody's hands
+ * any more, as far as can be seen, and the heap stays until the caller calls fe_remote_leave. */
+bool fe_remote_free(fe_shard_t *shard, fe_block_t *block);
+
+static inline void fe_remote_leave(void) {
+  /* Release: whoever sees nobody counted sees what was done with the heap. */
+  atomic_fetch_sub_explicit(&fe_remote_leavers, 1, memory_order_release);
+}
+
+/* Owner: whether all blocks of a shard of blocks that are handed out are in this list; false also
+ * if none is handed out. */
+bool fe_remote_is_all(fe_shard_t *shard);
 
 /* Owner: takes the blocks that others freed, and leaves the state as it is. */
 fe_block_t *fe_remote_take(fe_shard_t *shard);
@@ -68,5 +109,8 @@ fe_block_t *fe_remote_wake(fe_shard_t *shard, fe_remote_state_t state);
 
 /* Owner: all shards in the inbox, linked by woken_next. Cheap when there is none. */
 fe_shard_t *fe_inbox_take(fe_inbox_t *inbox);
+
+/* Puts a shard that is WAKING into the inbox: whoever made it so, or the owner who took it out. */
+void fe_inbox_put(fe_inbox_t *inbox, fe_shard_t *shard);
 
 #endif /* FERROC_CORE_SLAB_REMOTE_H */

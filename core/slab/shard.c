@@ -80,7 +80,7 @@ void fe_shard_init_blocks(fe_shard_t *shard, size_t block_size, unsigned class_i
     size_t spare_steps = (room % block_size) / FE_COLOUR_STEP + 1;
     offset = (colour % spare_steps) * FE_COLOUR_STEP;
   }
-  shard->held_back = NULL;
+  shard->kept = NULL;
   shard->block_size = block_size;
   shard->class_index = (uint8_t)class_index;
   shard->start = (uint16_t)(FE_SHARD_ROOM_START + offset);

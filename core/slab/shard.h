@@ -25,6 +25,9 @@ typedef struct fe_inbox {
   /* Shards that were full and have blocks again, linked by woken_next. Others push by
    * compare-and-swap, the owner takes all at once: no ABA, since nobody pops a single one. */
   _Atomic(fe_shard_t *) woken;
+  /* So many shards were left without a block in anybody's hands by others, since somebody was
+   * inside to look for them. Relaxed, a hint. */
+  _Atomic(uint32_t) emptied;
 } fe_inbox_t;
 
 typedef enum fe_shard_kind {
@@ -89,8 +92,8 @@ struct fe_shard {
   fe_inbox_t *inbox;      /* the heap's; constant until the shard has left the census */
   fe_arena_t *arena;      /* NULL: a chunk of its own; constant */
   union {
-    char *run_start;       /* large: the first unit, which may lie before the header; constant */
-    fe_block_t *held_back; /* blocks: free ones that the heap's limit keeps from `free`; owner */
+    char *run_start;  /* large: the first unit, which may lie before the header; constant */
+    fe_block_t *kept; /* blocks: free ones that no quick way shall find (heap/account.h); owner */
   };
   uint32_t unit_count; /* of the run; owner */
   fe_shard_check_t check;
@@ -198,9 +201,9 @@ static inline void fe_shard_push(fe_shard_t *shard, fe_block_t *block) {
   shard->free = block;
 }
 
-static inline void fe_shard_hold_back(fe_shard_t *shard, fe_block_t *block) {
-  fe_block_set_next(block, shard->held_back);
-  shard->held_back = block;
+static inline void fe_shard_keep(fe_shard_t *shard, fe_block_t *block) {
+  fe_block_set_next(block, shard->kept);
+  shard->kept = block;
 }
 
 /* Writes the header of a shard over a run of units, with the header in unit `header` of it. The

@@ -54,7 +54,7 @@ static bool visit_live_blocks(const visit_t *visit, const fe_shard_t *shard,
   block_set_t free;
   memset(&free, 0, sizeof free);
   add_list(&free, shard, shard->free);
-  add_list(&free, shard, shard->held_back);
+  add_list(&free, shard, shard->kept);
   for (size_t i = 0; i < shard->capacity; i++) {
     if (is_in_set(&free, i)) continue;
     const char *block = first_block(shard) + i * shard->block_size;
@@ -211,11 +211,26 @@ static bool visit_unlisted_large(const visit_t *visit) {
   return true;
 }
 
+static bool visit_all(const visit_t *visit) {
+  if (!visit_nursery(visit) || !visit_list(visit, visit->heap->mixed.first, visit_mixed))
+    return false;
+  if (!visit_shards_of_blocks(visit)) return false;
+  if (visit->heap->is_permanent) return visit_unlisted_large(visit);
+  return visit_list(visit, visit->heap->large, visit_listed_large);
+}
+
+/* The program's functions run outside of the gate, since they may do anything with other heaps. */
+static void set_visited(fe_heap_t *heap, bool is_visited) {
+  uint32_t gate = fe_gate_enter(&heap->gate);
+  if (is_visited) fe_heap_refresh_figures_inside(heap);
+  heap->is_visited = is_visited;
+  fe_gate_leave(&heap->gate, gate);
+}
+
 bool fe_heap_visit(fe_heap_t *heap, const fe_visitor_t *visitor, void *user_data) {
   visit_t visit = {.heap = heap, .visitor = visitor, .user_data = user_data};
-  fe_heap_refresh_figures(heap);
-  if (!visit_nursery(&visit) || !visit_list(&visit, heap->mixed.first, visit_mixed)) return false;
-  if (!visit_shards_of_blocks(&visit)) return false;
-  if (heap->is_permanent) return visit_unlisted_large(&visit);
-  return visit_list(&visit, heap->large, visit_listed_large);
+  set_visited(heap, true);
+  bool is_whole = visit_all(&visit);
+  set_visited(heap, false);
+  return is_whole;
 }

@@ -1,12 +1,17 @@
-/* Claiming, making and giving back the heaps of threads; see registry.h for the protocol. */
+/* Claiming, making, giving back and ending the heaps of threads, and what a fork does with them;
+ * see registry.h. */
 #include "core/thread/registry.h"
 
 #include <pthread.h>
 
+#include "core/heap/roll.h"
+#include "core/slab/remote.h"
+
 _Thread_local fe_heap_t *fe_registry_slot = &fe_heap_empty;
 
-static _Atomic(fe_heap_t *) registry_head;
-static _Atomic(size_t) idle_count; /* relaxed, a hint only: whether a search is worth it */
+static fe_heap_t *idle_first; /* linked by idle_next; the roll's lock */
+/* How many there are. Changed with the lock; read without, relaxed: whether it is worth a look. */
+static _Atomic(size_t) idle_count;
 
 /* How often idle heaps are looked at: seldom enough to cost nothing, and in time for memory to go
  * back within a second. */
@@ -17,37 +22,78 @@ static pthread_once_t exit_key_once = PTHREAD_ONCE_INIT;
 static pthread_key_t exit_key;
 static bool has_exit_key;
 
-/* Whether the heap was idle and is the caller's now. */
-static bool claim(fe_heap_t *heap) {
-  if (!fe_heap_claim(heap)) return false;
-  atomic_fetch_sub_explicit(&idle_count, 1, memory_order_relaxed);
-  return true;
+static size_t count_idle(void) { return atomic_load_explicit(&idle_count, memory_order_relaxed); }
+
+static void set_idle_count(size_t count) {
+  atomic_store_explicit(&idle_count, count, memory_order_relaxed);
 }
 
-static void unclaim(fe_heap_t *heap) {
-  atomic_fetch_add_explicit(&idle_count, 1, memory_order_relaxed);
-  atomic_store_explicit(&heap->is_held, 0, memory_order_release);
+/* With the lock. */
+static void push_idle(fe_heap_t *heap) {
+  heap->idle_next = idle_first;
+  idle_first = heap;
+  set_idle_count(count_idle() + 1);
 }
+
+/* -- Heaps without a thread -- */
 
 static fe_heap_t *claim_idle(void) {
-  if (atomic_load_explicit(&idle_count, memory_order_relaxed) == 0) return NULL;
-  fe_heap_t *heap = atomic_load_explicit(&registry_head, memory_order_acquire);
-  while (heap != NULL && !claim(heap)) heap = heap->registry_next;
+  if (count_idle() == 0 || !fe_roll_lock()) return NULL;
+  fe_heap_t *heap = idle_first;
+  if (heap != NULL) {
+    idle_first = heap->idle_next;
+    set_idle_count(count_idle() - 1);
+    fe_gate_enter(&heap->gate);
+    fe_heap_mend(heap);
+    atomic_store_explicit(&heap->has_rested, false, memory_order_relaxed);
+    fe_gate_leave(&heap->gate, FE_GATE_HELD);
+  }
+  fe_roll_unlock();
   return heap;
 }
 
-void fe_registry_collect_idle(void) {
-  fe_heap_t *heap = atomic_load_explicit(&registry_head, memory_order_acquire);
-  for (; heap != NULL; heap = heap->registry_next) {
-    if (!claim(heap)) continue;
-    fe_heap_collect(heap, false);
-    unclaim(heap);
+/* Inside: nothing lives in the heap, and nobody has anything to do with it any more. */
+static bool is_over(fe_heap_t *heap) {
+  bool is_empty = fe_heap_shard_count(heap) == 1 && heap->mixed.shard_count == 0 &&
+                  atomic_load_explicit(&heap->nursery.used_bytes, memory_order_relaxed) == 0;
+  /* Acquire: what was done with the heap by those who freed its last blocks is over. */
+  return is_empty && atomic_load_explicit(&heap->large_bytes, memory_order_acquire) == 0 &&
+         atomic_load_explicit(&heap->child_count, memory_order_acquire) == 0 &&
+         atomic_load_explicit(&fe_remote_leavers, memory_order_acquire) == 0;
+}
+
+/* With the lock: ends the heap if it is over; whether it did. */
+static bool end_if_over(fe_heap_t *heap) {
+  uint32_t gate = fe_gate_enter(&heap->gate);
+  if (!is_over(heap)) {
+    fe_gate_leave(&heap->gate, gate);
+    return false;
   }
+  fe_roll_remove(heap);
+  fe_heap_end(heap);
+  return true;
+}
+
+void fe_registry_collect_idle(void) {
+  if (count_idle() == 0 || !fe_roll_lock()) return;
+  fe_heap_t **link = &idle_first;
+  while (*link != NULL) {
+    fe_heap_t *heap = *link;
+    fe_heap_t *next = heap->idle_next;
+    fe_heap_reclaim(heap);
+    if (fe_heap_shard_count(heap) == 1 && end_if_over(heap)) {
+      *link = next;
+      set_idle_count(count_idle() - 1);
+    } else {
+      link = &heap->idle_next;
+    }
+  }
+  fe_roll_unlock();
 }
 
 /* Idle heaps keep some memory for the thread that has them next, but not for long. */
 static void tick(void) {
-  if (atomic_load_explicit(&idle_count, memory_order_relaxed) == 0) return;
+  if (count_idle() == 0) return;
   uint32_t now = fe_clock_ms();
   uint32_t last = atomic_load_explicit(&tick_ms, memory_order_relaxed);
   if (now - last < FE_IDLE_COLLECT_MS) return;
@@ -58,16 +104,18 @@ static void tick(void) {
   fe_registry_collect_idle();
 }
 
+/* -- A thread's beginning and end -- */
+
 static fe_heap_t *make_heap(void) {
   fe_heap_plan_t plan = {.granule = FE_GRANULE_SIZE, .is_permanent = true, .is_thread_heap = true};
   fe_heap_t *heap = fe_heap_new(&plan);
   if (heap == NULL) return NULL;
   atomic_store_explicit(&fe_heap_on_tick, tick, memory_order_relaxed);
-  fe_heap_t *head = atomic_load_explicit(&registry_head, memory_order_relaxed);
-  do {
-    heap->registry_next = head;
-  } while (!atomic_compare_exchange_weak_explicit(&registry_head, &head, heap, memory_order_release,
-                                                  memory_order_relaxed));
+  heap->is_on_roll = fe_roll_lock();
+  if (heap->is_on_roll) {
+    fe_roll_add(heap);
+    fe_roll_unlock();
+  }
   return heap;
 }
 
@@ -77,7 +125,11 @@ static void detach(void *slot) {
   fe_heap_t *heap = slot;
   fe_registry_slot = &fe_heap_empty;
   fe_heap_rest(heap);
-  unclaim(heap);
+  if (!heap->is_on_roll || !fe_roll_lock()) return;
+  fe_gate_enter(&heap->gate);
+  push_idle(heap);
+  fe_gate_leave(&heap->gate, FE_GATE_FREE);
+  fe_roll_unlock();
 }
 
 static void make_exit_key(void) { has_exit_key = pthread_key_create(&exit_key, detach) == 0; }
@@ -89,7 +141,55 @@ FE_COLD fe_heap_t *fe_registry_attach(void) {
   if (heap == NULL) return NULL;
   fe_registry_slot = heap;
   pthread_once(&exit_key_once, make_exit_key);
+  fe_registry_mind_forks();
   /* Without a key the heap is not handed on when the thread ends; nothing else is wrong. */
   if (has_exit_key) pthread_setspecific(exit_key, heap);
   return heap;
+}
+
+/* -- Forks -- */
+
+/* Of the heaps of threads that run, whose gates a fork holds. */
+static void leave_gates(bool is_child) {
+  for (fe_heap_t *heap = fe_roll_first; heap != NULL; heap = heap->roll_next) {
+    if (!heap->is_held_by_fork) continue;
+    heap->is_held_by_fork = false;
+    if (is_child) {
+      heap->is_torn = true;
+      push_idle(heap);
+    }
+    fe_gate_leave(&heap->gate, is_child ? FE_GATE_FREE : FE_GATE_HELD);
+  }
+}
+
+static void before_fork(void) {
+  fe_roll_before_fork();
+  for (fe_heap_t *heap = fe_roll_first; heap != NULL; heap = heap->roll_next) {
+    if (!heap->is_thread_heap || heap == fe_registry_slot) continue;
+    uint32_t gate = fe_gate_enter(&heap->gate);
+    heap->is_held_by_fork = gate == FE_GATE_HELD;
+    if (!heap->is_held_by_fork) fe_gate_leave(&heap->gate, gate);
+  }
+}
+
+static void after_fork_in_parent(void) {
+  leave_gates(false);
+  fe_roll_after_fork();
+}
+
+/* The number of forks goes up after the gates are left: those of threads' heaps are not lost. */
+static void after_fork_in_child(void) {
+  leave_gates(true);
+  fe_gate_after_fork();
+  atomic_store_explicit(&fe_remote_leavers, 0, memory_order_relaxed);
+  fe_roll_after_fork();
+}
+
+static void register_handlers(void) {
+  pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}
+
+void fe_registry_mind_forks(void) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, register_handlers);
 }

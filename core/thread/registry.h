@@ -1,16 +1,22 @@
 /* The thread registry: gives each thread a heap of its own at its first allocation, takes the heap
- * back whole when the thread ends, and hands it to a later thread.
+ * back when the thread ends, and hands it to a later thread. A heap that no thread has, in which
+ * nothing lives, ends some time later, so that nothing grows with the number of threads that ever
+ * were.
  *
- * All heaps that were ever made are in one list that only grows at its head, and each says whether
- * a thread has it. A thread claims an idle one by compare-and-swap of that word. Nothing is ever
- * taken out of the list, so there is no pointer that could be mistaken for an older one (no ABA).
+ * Heaps without a thread are a list, of which the one that came last is taken first, since its
+ * memory is warm. The list is guarded by the lock of the roll (heap/roll.h); the heap itself is
+ * handed on by its gate: HELD -> FREE by the thread at its end, release; FREE -> HELD by the one
+ * that claims it, acquire: it sees all that the one before did with the heap.
  *
- *   registry head     all threads; push by compare-and-swap, release; read with acquire
- *   is_held           of each heap: 0 -> 1 by a thread that claims it, acquire: it sees all that
- * the one before did with the heap; 1 -> 0 by the heap's thread at its end, release
+ * A heap ends when it is without a thread and without blocks, and nobody is about to leave it who
+ * freed its last one (fe_remote_leavers). Whoever looks at all heaps has the roll's lock, or is in
+ * a census, which keeps the memory.
  *
- * In the child of a fork, heaps of threads that are not there any more stay taken: they may have
- * been in the middle of anything. Blocks in them can be freed, and wait in the heap's inbox.
+ * A fork holds the roll's lock and the gates of all threads' heaps, so no thread is caught inside
+ * of one. What threads were doing on quick ways is cut off between two of their instructions: at
+ * most one block of each is then in no list, or counted as handed out for good. In the child, heaps
+ * of threads that are not there become heaps without a thread. Their counts are put right by their
+ * free lists before anybody uses them (fe_heap_mend).
  *
  * Modelled in tests/model (thread_registry.pml). */
 #ifndef FERROC_CORE_THREAD_REGISTRY_H
@@ -33,7 +39,11 @@ static inline fe_heap_t *fe_registry_heap(void) { return fe_registry_slot; }
 /* Gives the calling thread a heap if it has none, and returns it. NULL: no memory. */
 fe_heap_t *fe_registry_attach(void);
 
-/* Takes in what others freed in heaps that no thread has, and gives their empty shards up. */
+/* Takes in what others freed in heaps that no thread has, gives their empty shards up, and ends
+ * those in which nothing lives. */
 void fe_registry_collect_idle(void);
+
+/* Sees to it that a fork leaves heaps whole. Before the first one; any number of times. */
+void fe_registry_mind_forks(void);
 
 #endif /* FERROC_CORE_THREAD_REGISTRY_H */

@@ -2,6 +2,8 @@
  * in the process's arenas. Stands in for registry.c where FE_FREESTANDING is defined. */
 #include "core/thread/registry.h"
 
+#include "core/heap/roll.h"
+
 fe_heap_t *fe_registry_slot = &fe_heap_empty;
 
 FE_COLD fe_heap_t *fe_registry_attach(void) {
@@ -9,8 +11,12 @@ FE_COLD fe_heap_t *fe_registry_attach(void) {
   fe_heap_plan_t plan = {.granule = FE_GRANULE_SIZE, .is_permanent = true, .is_thread_heap = true};
   fe_heap_t *heap = fe_heap_new(&plan);
   if (heap == NULL) return NULL;
+  heap->is_on_roll = true;
+  fe_roll_add(heap);
   fe_registry_slot = heap;
   return heap;
 }
 
 void fe_registry_collect_idle(void) {}
+
+void fe_registry_mind_forks(void) {}

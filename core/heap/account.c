@@ -1,0 +1,199 @@
+/* The steps of an account; see account.h. */
+#include "core/heap/account.h"
+
+#include "core/heap/counting.h"
+#include "core/heap/heap.h"
+#include "core/slab/remote.h"
+
+/* What is charged at a time, if the budget allows for it: the more a heap has, the more, so that
+ * heaps of many threads seldom meet at the budget above them. */
+#define FE_LEASE_STEP_MIN ((size_t)4096)
+#define FE_LEASE_STEP_MAX ((size_t)65536)
+
+static size_t lease_step(const fe_heap_t *heap, size_t bytes) {
+  size_t step = heap->account.held_bytes / 16;
+  if (step < FE_LEASE_STEP_MIN) step = FE_LEASE_STEP_MIN;
+  if (step > FE_LEASE_STEP_MAX) step = FE_LEASE_STEP_MAX;
+  return step > bytes ? step : bytes;
+}
+
+static void set_state(fe_heap_t *heap, fe_account_state_t state) {
+  atomic_store_explicit(&heap->account.state, (uint8_t)state, memory_order_relaxed);
+}
+
+static bool charge(fe_heap_t *heap, size_t bytes) {
+  heap->account.refused_by = fe_budget_charge(&heap->budget, bytes);
+  return heap->account.refused_by == NULL;
+}
+
+static bool lease_more(fe_heap_t *heap, size_t bytes) {
+  if (!charge(heap, bytes)) return false;
+  heap->account.lease_bytes += bytes;
+  return true;
+}
+
+/* Gives back what the lease has above `bytes`. */
+static void shrink_lease(fe_heap_t *heap, size_t bytes) {
+  fe_account_t *account = &heap->account;
+  if (account->lease_bytes <= bytes) return;
+  fe_budget_uncharge(&heap->budget, account->lease_bytes - bytes);
+  account->lease_bytes = bytes;
+}
+
+/* -- Closing and opening the quick ways -- */
+
+/* Takes in what others freed in a shard of a queue, and puts it to sleep, so that the next one to
+ * free says so. Its free blocks go where no quick way looks. */
+static void close_shard(fe_heap_t *heap, fe_shard_t *shard) {
+  do {
+    fe_heap_take_remote(heap, shard);
+  } while (!fe_remote_sleep(shard));
+  fe_count_publish(heap, shard);
+  shard->kept = shard->free;
+  shard->free = NULL;
+}
+
+static void open_shard(fe_heap_t *heap, fe_shard_t *shard) {
+  (void)heap;
+  shard->free = shard->kept;
+  shard->kept = NULL;
+  fe_remote_list(shard);
+}
+
+static void for_each_queued(fe_heap_t *heap, void (*action)(fe_heap_t *heap, fe_shard_t *shard)) {
+  for (unsigned i = 0; i < FE_CLASS_COUNT; i++) {
+    if (heap->current[i] == &fe_shard_empty) continue;
+    for (fe_shard_t *shard = heap->current[i]; shard != NULL; shard = shard->next) {
+      action(heap, shard);
+    }
+  }
+}
+
+static void wait_for_room(fe_heap_t *heap) {
+  heap->account.patience = (uint32_t)fe_heap_shard_count(heap) + heap->mixed.shard_count;
+}
+
+void fe_account_tighten(fe_heap_t *heap) {
+  if (fe_account_is_tight(&heap->account)) return;
+  wait_for_room(heap);
+  fe_heap_drain(heap);
+  for_each_queued(heap, close_shard);
+  set_state(heap, FE_ACCOUNT_TIGHT);
+  fe_heap_resettle(heap);
+  shrink_lease(
+      heap, fe_figure_get(&heap->figures.shard_bytes) + fe_figure_get(&heap->nursery.used_bytes));
+  fe_count(heap, FE_HEAP_TIGHT_PHASE, 1);
+}
+
+static void open(fe_heap_t *heap) {
+  set_state(heap, FE_ACCOUNT_OPEN);
+  for_each_queued(heap, open_shard);
+  fe_heap_resettle(heap);
+}
+
+static void try_to_open(fe_heap_t *heap) {
+  fe_account_t *account = &heap->account;
+  size_t wanted = account->held_bytes + lease_step(heap, 0);
+  if (lease_more(heap, wanted - account->lease_bytes)) {
+    open(heap);
+  } else {
+    wait_for_room(heap);
+    account->refused_by = NULL;
+  }
+}
+
+void fe_account_settle(fe_heap_t *heap) {
+  fe_account_t *account = &heap->account;
+  fe_account_state_t state = fe_account_state(account);
+  if (FE_LIKELY(state == FE_ACCOUNT_OPEN)) return;
+  if (state == FE_ACCOUNT_TIGHT) {
+    if (account->patience > 0) {
+      account->patience--;
+    } else {
+      try_to_open(heap);
+    }
+  } else if (lease_more(heap, account->held_bytes - account->lease_bytes)) {
+    set_state(heap, FE_ACCOUNT_OPEN);
+  } else {
+    fe_account_tighten(heap);
+    account->refused_by = NULL;
+  }
+}
+
+/* -- Blocks of shards and the nursery -- */
+
+bool fe_account_covers(fe_heap_t *heap, size_t bytes) {
+  fe_account_t *account = &heap->account;
+  if (fe_account_is_tight(account)) return false;
+  if (FE_LIKELY(account->held_bytes + bytes <= account->lease_bytes)) return true;
+  return lease_more(heap, lease_step(heap, bytes)) || lease_more(heap, bytes);
+}
+
+bool fe_account_hand_out(fe_heap_t *heap, size_t bytes) {
+  if (FE_LIKELY(fe_account_covers(heap, bytes))) return true;
+  fe_account_tighten(heap);
+  if (lease_more(heap, bytes)) return true;
+  fe_count(heap, FE_HEAP_LIMIT_REFUSAL, 1);
+  return false;
+}
+
+void fe_account_free(fe_heap_t *heap, size_t bytes) {
+  if (FE_LIKELY(!fe_account_is_tight(&heap->account))) return;
+  shrink_lease(heap, heap->account.lease_bytes - bytes);
+}
+
+void fe_account_after_give_up(fe_heap_t *heap) { shrink_lease(heap, heap->account.held_bytes); }
+
+/* -- Large blocks -- */
+
+bool fe_account_charge_large(fe_heap_t *heap, size_t bytes) {
+  if (FE_LIKELY(charge(heap, bytes))) return true;
+  fe_account_tighten(heap);
+  if (charge(heap, bytes)) return true;
+  fe_count(heap, FE_HEAP_LIMIT_REFUSAL, 1);
+  return false;
+}
+
+/* -- From outside -- */
+
+/* What is live in a shard, or can be without a slow call. Blocks that others freed wait for one. */
+static size_t reachable_bytes(const fe_shard_t *shard) {
+  uintptr_t remote = atomic_load_explicit(&((fe_shard_t *)shard)->remote, memory_order_relaxed);
+  size_t count = shard->state == FE_SHARD_CURRENT ? shard->capacity : fe_shard_used(shard);
+  return (count - fe_remote_count(remote)) * shard->block_size;
+}
+
+static size_t reachable_in_list(const fe_shard_t *shard) {
+  size_t bytes = 0;
+  for (; shard != NULL; shard = shard->next) bytes += reachable_bytes(shard);
+  return bytes;
+}
+
+void fe_account_trim(fe_heap_t *heap) {
+  if (fe_account_is_tight(&heap->account)) return;
+  size_t bytes = fe_figure_get(&heap->nursery.used_bytes) + fe_heap_mixed_bytes(heap) +
+                 reachable_in_list(heap->full);
+  for (unsigned i = 0; i < FE_CLASS_COUNT; i++) {
+    if (heap->current[i] != &fe_shard_empty) bytes += reachable_in_list(heap->current[i]);
+  }
+  if (bytes >= heap->account.lease_bytes) return;
+  shrink_lease(heap, bytes);
+  set_state(heap, FE_ACCOUNT_TRIMMED);
+}
+
+/* -- The limit -- */
+
+void fe_heap_set_limit(fe_heap_t *heap, size_t memory_limit) {
+  size_t limit = memory_limit == 0 ? SIZE_MAX : memory_limit;
+  uint32_t gate = fe_gate_enter(&heap->gate);
+  atomic_store_explicit(&heap->budget.limit, limit, memory_order_relaxed);
+  heap->account.patience = 0;
+  fe_account_settle(heap);
+  if (fe_budget_charged(&heap->budget) > limit) fe_account_tighten(heap);
+  fe_gate_leave(&heap->gate, gate);
+}
+
+size_t fe_heap_limit(const fe_heap_t *heap) {
+  size_t limit = fe_budget_limit(&heap->budget);
+  return limit == SIZE_MAX ? 0 : limit;
+}

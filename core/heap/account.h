@@ -1,0 +1,86 @@
+/* The account of a heap: what it has charged its budget for, so that a limit holds to the byte and
+ * costs the quick ways nothing.
+ *
+ * Large blocks are charged each for itself. For the blocks of shards and the nursery the heap has a
+ * lease: never less than what is live, or can come to be live without a slow call. Three states:
+ *
+ *   OPEN      the lease covers all blocks that were ever carved, live and free ones (held_bytes).
+ *             Nothing needs to be counted.
+ *   TRIMMED   somebody from outside took the lease down to what the quick ways can reach: what is
+ *             live, and the free blocks of current shards. The holder's next slow call puts that
+ *             right first: to OPEN if the budget allows for it, else to TIGHT.
+ *   TIGHT     the lease is what is live. No quick way is open: free blocks are kept where the quick
+ *             ways do not look (`kept` of each shard) and handed out one by one, each charged;
+ * frees take slow ways, and are uncharged at once. Shards in queues are asleep like full ones, so
+ * that frees by others come through the inbox, and no shard needs to be searched.
+ *
+ *   OPEN, TRIMMED -> TIGHT   a charge is refused; or nobody holds the heap, and it stands under a
+ *                            limit: then all that is freed in it can be had by others at once
+ *   TIGHT -> OPEN            there is room again for all blocks and a step more; tried only after
+ * so many slow calls as the heap has shards, so that a heap that lives at its limit pays a few
+ * steps for each call
+ *
+ * So a limit of the heap's own refuses only what live blocks leave no room for. To a limit above,
+ * each heap that is OPEN counts with its free blocks; before such a limit refuses anything, all
+ * heaps under it are gone through and trimmed (reclaim.c). What is left then is said in ferroc.h at
+ * fe_heap_set_limit.
+ *
+ * All is for whoever is inside of the heap's gate. Modelled in tests/model (account.pml). */
+#ifndef FERROC_CORE_HEAP_ACCOUNT_H
+#define FERROC_CORE_HEAP_ACCOUNT_H
+
+#include "core/heap/budget.h"
+
+struct fe_heap;
+
+typedef enum fe_account_state {
+  FE_ACCOUNT_OPEN,
+  FE_ACCOUNT_TRIMMED,
+  FE_ACCOUNT_TIGHT,
+} fe_account_state_t;
+
+typedef struct fe_account {
+  size_t held_bytes; /* in blocks, live and free ones, without large blocks */
+  size_t lease_bytes;
+  /* Which budget refused the last charge; NULL: none did. */
+  fe_budget_t *refused_by;
+  uint32_t patience;      /* slow calls until opening is tried again */
+  _Atomic(uint8_t) state; /* fe_account_state_t; read by all, relaxed: a hint */
+} fe_account_t;
+
+static inline fe_account_state_t fe_account_state(const fe_account_t *account) {
+  return (fe_account_state_t)atomic_load_explicit(&((fe_account_t *)account)->state,
+                                                  memory_order_relaxed);
+}
+
+static inline bool fe_account_is_tight(const fe_account_t *account) {
+  return fe_account_state(account) == FE_ACCOUNT_TIGHT;
+}
+
+/* Before the holder hands out blocks or changes what the quick ways can reach: leaves TRIMMED, and
+ * TIGHT if there is room again. */
+void fe_account_settle(struct fe_heap *heap);
+
+/* While the account is OPEN: whether so many bytes more can be carved. False changes nothing. */
+bool fe_account_covers(struct fe_heap *heap, size_t bytes);
+
+/* The same for the one block that is wanted: if it must be, the account becomes TIGHT. In TIGHT the
+ * block is charged for. False: the limit, the heap's own or one above, forbids it. */
+bool fe_account_hand_out(struct fe_heap *heap, size_t bytes);
+
+/* Blocks of so many bytes are free again, or were not handed out after all. */
+void fe_account_free(struct fe_heap *heap, size_t bytes);
+
+/* A shard was given up: its blocks need not be paid for any more. */
+void fe_account_after_give_up(struct fe_heap *heap);
+
+/* Charges for a large block, or for its growth; whether the limit allows for it. */
+bool fe_account_charge_large(struct fe_heap *heap, size_t bytes);
+
+/* Nobody holds the heap, or it is over its limit: it becomes TIGHT. */
+void fe_account_tighten(struct fe_heap *heap);
+
+/* The holder is outside: to TRIMMED, if the quick ways can reach less than was charged for. */
+void fe_account_trim(struct fe_heap *heap);
+
+#endif /* FERROC_CORE_HEAP_ACCOUNT_H */

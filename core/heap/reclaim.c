@@ -1,0 +1,154 @@
+/* Getting back what a heap keeps and nobody uses, from outside: of a heap that nobody holds, and of
+ * one whose holder sleeps or works elsewhere.
+ *
+ * What the quick ways of a holder may touch at any moment stays as it is: current shards, and what
+ * waits in queues and has blocks that the holder may free. What they cannot touch is gone through
+ * as the holder would: full shards and large blocks whose blocks others freed, mixed shards, the
+ * nursery. A shard that waits is given back if all blocks that are handed out of it were freed by
+ * others (fe_remote_is_all). */
+#include "core/heap/counting.h"
+#include "core/heap/heap.h"
+#include "core/heap/roll.h"
+#include "core/slab/remote.h"
+
+/* -- A heap that somebody holds -- */
+
+/* A shard of blocks that was full when others began to free into it. It goes back to its queue when
+ * the holder comes by; here only if it is empty. Whether it was. */
+static bool give_up_full(fe_heap_t *heap, fe_shard_t *shard) {
+  if (shard->state != FE_SHARD_FULL || !fe_remote_is_all(shard)) return false;
+  fe_heap_take_in(heap, shard, fe_remote_wake(shard, FE_REMOTE_LISTED));
+  fe_heap_give_up_full_shard(heap, shard);
+  return true;
+}
+
+static void look_through_inbox(fe_heap_t *heap) {
+  fe_shard_t *shard = fe_inbox_take(&heap->inbox);
+  while (shard != NULL) {
+    fe_shard_t *next = shard->woken_next;
+    if (shard->kind != FE_SHARD_BLOCKS) {
+      fe_heap_wake_shard(heap, shard);
+    } else if (!give_up_full(heap, shard)) {
+      fe_inbox_put(&heap->inbox, shard);
+    }
+    shard = next;
+  }
+}
+
+static void look_through_queue(fe_heap_t *heap, fe_shard_t *current) {
+  for (fe_shard_t *shard = current->next, *next; shard != NULL; shard = next) {
+    next = shard->next;
+    if (fe_remote_is_all(shard) && fe_heap_take_remote(heap, shard)) {
+      fe_heap_give_up_shard(heap, shard);
+    }
+  }
+}
+
+static void reclaim_of_holder(fe_heap_t *heap) {
+  /* While the account is tight, the holder takes no quick way: all is as if nobody held the heap,
+   * but for the empty shards that it goes on with. */
+  if (fe_account_is_tight(&heap->account)) {
+    fe_heap_drain(heap);
+    return;
+  }
+  look_through_inbox(heap);
+  for (unsigned i = 0; i < FE_CLASS_COUNT; i++) look_through_queue(heap, heap->current[i]);
+  fe_mixed_collect(heap);
+  fe_account_trim(heap);
+}
+
+/* -- A heap that nobody holds -- */
+
+static void reclaim_of_nobody(fe_heap_t *heap) {
+  fe_heap_mend(heap);
+  fe_heap_collect_inside(heap);
+  if (fe_budget_is_limited(&heap->budget)) {
+    fe_account_tighten(heap);
+    heap->account.patience = 0;
+  }
+  atomic_store_explicit(&heap->has_rested, true, memory_order_relaxed);
+}
+
+/* -- Both -- */
+
+static bool has_message(fe_heap_t *heap) {
+  return atomic_load_explicit(&heap->inbox.woken, memory_order_relaxed) != NULL ||
+         atomic_load_explicit(&heap->inbox.emptied, memory_order_relaxed) > 0;
+}
+
+/* Whether a look inside would find what the last one left. */
+static bool is_as_it_was(fe_heap_t *heap) {
+  if (has_message(heap)) return false;
+  if (fe_account_is_tight(&heap->account)) return true;
+  return atomic_load_explicit(&heap->has_rested, memory_order_relaxed) &&
+         !fe_budget_is_limited(&heap->budget);
+}
+
+/* Inside. */
+static bool reclaim(fe_heap_t *heap, uint32_t gate) {
+  if (heap->is_visited) return false;
+  size_t shards = fe_heap_shard_count(heap) + heap->mixed.shard_count;
+  size_t charged = fe_budget_charged(&heap->budget);
+  atomic_store_explicit(&heap->inbox.emptied, 0, memory_order_relaxed);
+  if (gate == FE_GATE_FREE) {
+    reclaim_of_nobody(heap);
+  } else {
+    reclaim_of_holder(heap);
+  }
+  return fe_heap_shard_count(heap) + heap->mixed.shard_count < shards ||
+         fe_budget_charged(&heap->budget) < charged;
+}
+
+bool fe_heap_reclaim(fe_heap_t *heap) {
+  if (is_as_it_was(heap)) return false;
+  if (fe_gate_is_lost(atomic_load_explicit(&heap->gate, memory_order_relaxed))) return false;
+  uint32_t gate = fe_gate_enter(&heap->gate);
+  bool has_given = reclaim(heap, gate);
+  fe_gate_leave(&heap->gate, gate);
+  return has_given;
+}
+
+/* So few empty shards are left to the holder, or to the next tick. */
+#define FE_EMPTIED_MIN 16
+
+void fe_heap_after_emptied(fe_heap_t *heap) {
+  uint32_t count = atomic_fetch_add_explicit(&heap->inbox.emptied, 1, memory_order_relaxed) + 1;
+  /* A look goes through all shards, so it must be worth it. */
+  uint32_t gate;
+  if (count < FE_EMPTIED_MIN || count < fe_heap_shard_count(heap) / 8) return;
+  if (!fe_gate_try(&heap->gate, &gate)) return;
+  reclaim(heap, gate);
+  fe_gate_leave(&heap->gate, gate);
+}
+
+/* -- Many heaps -- */
+
+/* Whether what another heap gives may help an allocation of `heap` that failed. */
+static bool can_help(const fe_heap_t *other, const fe_heap_t *heap, const fe_budget_t *refused_by) {
+  if (other == heap) return false;
+  if (refused_by != NULL) return fe_budget_is_under(&other->budget, refused_by);
+  return other->context->arenas == heap->context->arenas;
+}
+
+bool fe_heap_make_room(fe_heap_t *heap, fe_budget_t *refused_by) {
+  bool has_children = atomic_load_explicit(&heap->child_count, memory_order_relaxed) > 0;
+  if (refused_by == &heap->budget && !has_children) return false;
+  bool has_given = false;
+  if (refused_by == NULL) {
+    size_t shards = fe_heap_shard_count(heap) + heap->mixed.shard_count;
+    fe_heap_collect(heap, false);
+    has_given = fe_heap_shard_count(heap) + heap->mixed.shard_count < shards;
+  }
+  if (!fe_roll_lock()) return has_given;
+  for (fe_heap_t *other = fe_roll_first; other != NULL; other = other->roll_next) {
+    if (can_help(other, heap, refused_by) && fe_heap_reclaim(other)) has_given = true;
+  }
+  fe_roll_unlock();
+  return has_given;
+}
+
+void fe_heap_reclaim_all(void) {
+  if (!fe_roll_lock()) return;
+  for (fe_heap_t *heap = fe_roll_first; heap != NULL; heap = heap->roll_next) fe_heap_reclaim(heap);
+  fe_roll_unlock();
+}

@@ -1,0 +1,27 @@
+/* The roll: a list of all heaps, for whoever has to do something for each of them. A lock guards
+ * it, which those take who make or end a heap, whose thread begins or ends, or who walk over all of
+ * them. Nobody who is inside of a heap's gate waits for it; whoever has it may wait at gates.
+ *
+ * A fork holds the lock, so that the child finds the list whole. */
+#ifndef FERROC_CORE_HEAP_ROLL_H
+#define FERROC_CORE_HEAP_ROLL_H
+
+#include "core/heap/heap.h"
+
+/* Not while the calling thread has it. False: in a handler of a fork, whose thread has it already;
+ * then nothing may be done with the list, and fe_roll_unlock is not to be called. */
+bool fe_roll_lock(void);
+void fe_roll_unlock(void);
+
+/* For the handlers of a fork: from `before` to `after`, in the same thread, it has the lock. */
+void fe_roll_before_fork(void);
+void fe_roll_after_fork(void);
+
+/* With the lock: all heaps, linked by roll_next. */
+extern fe_heap_t *fe_roll_first;
+
+/* With the lock. */
+void fe_roll_add(fe_heap_t *heap);
+void fe_roll_remove(fe_heap_t *heap);
+
+#endif /* FERROC_CORE_HEAP_ROLL_H */
