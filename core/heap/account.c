@@ -22,8 +22,8 @@ static void set_state(fe_heap_t *heap, fe_account_state_t state) {
 }
 
 static bool charge(fe_heap_t *heap, size_t bytes) {
-  heap->account.refused_by = fe_budget_charge(&heap->budget, bytes);
-  return heap->account.refused_by == NULL;
+  heap->account.is_refused = !fe_budget_charge(&heap->budget, bytes);
+  return !heap->account.is_refused;
 }
 
 static bool lease_more(fe_heap_t *heap, size_t bytes) {
@@ -70,7 +70,8 @@ static void for_each_queued(fe_heap_t *heap, void (*action)(fe_heap_t *heap, fe_
 }
 
 static void wait_for_room(fe_heap_t *heap) {
-  heap->account.patience = (uint32_t)fe_heap_shard_count(heap) + heap->mixed.shard_count;
+  size_t shards = fe_heap_shard_count(heap) + heap->mixed.shard_count;
+  heap->account.patience = shards < UINT16_MAX ? (uint16_t)shards : UINT16_MAX;
 }
 
 void fe_account_tighten(fe_heap_t *heap) {
@@ -98,15 +99,13 @@ static void try_to_open(fe_heap_t *heap) {
     open(heap);
   } else {
     wait_for_room(heap);
-    account->refused_by = NULL;
+    account->is_refused = false;
   }
 }
 
 void fe_account_settle(fe_heap_t *heap) {
   fe_account_t *account = &heap->account;
-  fe_account_state_t state = fe_account_state(account);
-  if (FE_LIKELY(state == FE_ACCOUNT_OPEN)) return;
-  if (state == FE_ACCOUNT_TIGHT) {
+  if (fe_account_is_tight(account)) {
     if (account->patience > 0) {
       account->patience--;
     } else {
@@ -116,29 +115,26 @@ void fe_account_settle(fe_heap_t *heap) {
     set_state(heap, FE_ACCOUNT_OPEN);
   } else {
     fe_account_tighten(heap);
-    account->refused_by = NULL;
+    account->is_refused = false;
   }
 }
 
 /* -- Blocks of shards and the nursery -- */
 
-bool fe_account_covers(fe_heap_t *heap, size_t bytes) {
-  fe_account_t *account = &heap->account;
-  if (fe_account_is_tight(account)) return false;
-  if (FE_LIKELY(account->held_bytes + bytes <= account->lease_bytes)) return true;
+bool fe_account_extend(fe_heap_t *heap, size_t bytes) {
+  if (fe_account_is_tight(&heap->account)) return false;
   return lease_more(heap, lease_step(heap, bytes)) || lease_more(heap, bytes);
 }
 
-bool fe_account_hand_out(fe_heap_t *heap, size_t bytes) {
-  if (FE_LIKELY(fe_account_covers(heap, bytes))) return true;
+bool fe_account_pay(fe_heap_t *heap, size_t bytes) {
+  if (fe_account_extend(heap, bytes)) return true;
   fe_account_tighten(heap);
   if (lease_more(heap, bytes)) return true;
   fe_count(heap, FE_HEAP_LIMIT_REFUSAL, 1);
   return false;
 }
 
-void fe_account_free(fe_heap_t *heap, size_t bytes) {
-  if (FE_LIKELY(!fe_account_is_tight(&heap->account))) return;
+void fe_account_refund(fe_heap_t *heap, size_t bytes) {
   shrink_lease(heap, heap->account.lease_bytes - bytes);
 }
 
@@ -159,7 +155,7 @@ bool fe_account_charge_large(fe_heap_t *heap, size_t bytes) {
 /* What is live in a shard, or can be without a slow call. Blocks that others freed wait for one. */
 static size_t reachable_bytes(const fe_shard_t *shard) {
   uintptr_t remote = atomic_load_explicit(&((fe_shard_t *)shard)->remote, memory_order_relaxed);
-  size_t count = shard->state == FE_SHARD_CURRENT ? shard->capacity : fe_shard_used(shard);
+  size_t count = fe_shard_state(shard) == FE_SHARD_CURRENT ? shard->capacity : fe_shard_used(shard);
   return (count - fe_remote_count(remote)) * shard->block_size;
 }
 
@@ -188,7 +184,7 @@ void fe_heap_set_limit(fe_heap_t *heap, size_t memory_limit) {
   uint32_t gate = fe_gate_enter(&heap->gate);
   atomic_store_explicit(&heap->budget.limit, limit, memory_order_relaxed);
   heap->account.patience = 0;
-  fe_account_settle(heap);
+  fe_heap_settle(heap);
   if (fe_budget_charged(&heap->budget) > limit) fe_account_tighten(heap);
   fe_gate_leave(&heap->gate, gate);
 }

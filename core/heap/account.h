@@ -42,9 +42,8 @@ typedef enum fe_account_state {
 typedef struct fe_account {
   size_t held_bytes; /* in blocks, live and free ones, without large blocks */
   size_t lease_bytes;
-  /* Which budget refused the last charge; NULL: none did. */
-  fe_budget_t *refused_by;
-  uint32_t patience;      /* slow calls until opening is tried again */
+  uint16_t patience;      /* slow calls until opening is tried again */
+  bool is_refused;        /* the last charge was: some budget has no room for it */
   _Atomic(uint8_t) state; /* fe_account_state_t; read by all, relaxed: a hint */
 } fe_account_t;
 
@@ -58,18 +57,24 @@ static inline bool fe_account_is_tight(const fe_account_t *account) {
 }
 
 /* Before the holder hands out blocks or changes what the quick ways can reach: leaves TRIMMED, and
- * TIGHT if there is room again. */
+ * TIGHT if there is room again. For an account that is not OPEN. */
 void fe_account_settle(struct fe_heap *heap);
 
-/* While the account is OPEN: whether so many bytes more can be carved. False changes nothing. */
-bool fe_account_covers(struct fe_heap *heap, size_t bytes);
+/* Whether the lease covers so many bytes more that are to be carved. */
+static inline bool fe_account_has(const fe_account_t *account, size_t bytes) {
+  return FE_LIKELY(account->held_bytes + bytes <= account->lease_bytes) &&
+         FE_LIKELY(!fe_account_is_tight(account));
+}
+
+/* If it does not, while the account is OPEN: whether the lease could be made to. */
+bool fe_account_extend(struct fe_heap *heap, size_t bytes);
 
 /* The same for the one block that is wanted: if it must be, the account becomes TIGHT. In TIGHT the
  * block is charged for. False: the limit, the heap's own or one above, forbids it. */
-bool fe_account_hand_out(struct fe_heap *heap, size_t bytes);
+bool fe_account_pay(struct fe_heap *heap, size_t bytes);
 
-/* Blocks of so many bytes are free again, or were not handed out after all. */
-void fe_account_free(struct fe_heap *heap, size_t bytes);
+/* Blocks of so many bytes are free again, or were not handed out after all; for a TIGHT account. */
+void fe_account_refund(struct fe_heap *heap, size_t bytes);
 
 /* A shard was given up: its blocks need not be paid for any more. */
 void fe_account_after_give_up(struct fe_heap *heap);

@@ -20,13 +20,13 @@ static void uncharge_up_to(fe_budget_t *budget, const fe_budget_t *end, size_t b
   }
 }
 
-fe_budget_t *fe_budget_charge(fe_budget_t *budget, size_t bytes) {
+bool fe_budget_charge(fe_budget_t *budget, size_t bytes) {
   for (fe_budget_t *level = budget; level != NULL; level = level->parent) {
     if (charge_one(level, bytes)) continue;
     uncharge_up_to(budget, level, bytes);
-    return level;
+    return false;
   }
-  return NULL;
+  return true;
 }
 
 void fe_budget_uncharge(fe_budget_t *budget, size_t bytes) { uncharge_up_to(budget, NULL, bytes); }

@@ -25,9 +25,8 @@ typedef struct fe_budget {
  */
 extern fe_budget_t fe_budget_process;
 
-/* Charges the budget and all above it, or none; then it returns the one that refuses, else NULL.
- * Any thread. */
-fe_budget_t *fe_budget_charge(fe_budget_t *budget, size_t bytes);
+/* Charges the budget and all above it, or none; whether it could. Any thread. */
+bool fe_budget_charge(fe_budget_t *budget, size_t bytes);
 
 /* Takes back what was charged. Any thread. */
 void fe_budget_uncharge(fe_budget_t *budget, size_t bytes);
@@ -38,6 +37,15 @@ static inline size_t fe_budget_charged(const fe_budget_t *budget) {
 
 static inline size_t fe_budget_limit(const fe_budget_t *budget) {
   return atomic_load_explicit(&((fe_budget_t *)budget)->limit, memory_order_relaxed);
+}
+
+/* The first one, from this one upwards, that has no room for so much now; NULL: all have. */
+static inline fe_budget_t *fe_budget_without_room(fe_budget_t *budget, size_t bytes) {
+  for (; budget != NULL; budget = budget->parent) {
+    size_t limit = fe_budget_limit(budget);
+    if (bytes > limit || fe_budget_charged(budget) > limit - bytes) break;
+  }
+  return budget;
 }
 
 /* Whether `above` is the budget or above it. */

@@ -11,20 +11,21 @@ fe_context_t *fe_context_create(fe_arenas_t *arenas) {
     errno = ENOMEM;
     return NULL;
   }
-  fe_context_t *context = (fe_context_t *)run.start;
-  *context = (fe_context_t){.arenas = arenas, .hint = hint, .home = run.arena};
-  return context;
+  fe_shared_context_t *shared = (fe_shared_context_t *)run.start;
+  *shared = (fe_shared_context_t){.context = {.arenas = arenas, .hint = hint}, .home = run.arena};
+  return &shared->context;
 }
 
 bool fe_context_destroy(fe_context_t *context) {
   if (context == NULL) return true;
-  if (context->heap_count > 0) {
+  fe_shared_context_t *shared = fe_shared_context(context);
+  if (shared->heap_count > 0) {
     fe_warn("fe_context_destroy: %zu heaps still stand on the context; destroy them first",
-            context->heap_count);
+            shared->heap_count);
     errno = EBUSY;
     return false;
   }
-  fe_run_t run = {.arena = context->home, .start = (char *)context, .unit_count = 1};
+  fe_run_t run = {.arena = shared->home, .start = (char *)context, .unit_count = 1};
   fe_arenas_give(context->arenas, &run);
   return true;
 }

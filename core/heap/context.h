@@ -11,9 +11,18 @@
 struct fe_context {
   fe_arenas_t *arenas;  /* constant */
   fe_arena_hint_t hint; /* where the last run came from */
-  fe_arena_t *home;     /* of a shared context: the arena that it lies in; else NULL; constant */
-  size_t heap_count;    /* of a shared context */
 };
+
+/* One that fe_context_create made. */
+typedef struct fe_shared_context {
+  fe_context_t context;
+  fe_arena_t *home; /* the arena that this lies in; constant */
+  size_t heap_count;
+} fe_shared_context_t;
+
+static inline fe_shared_context_t *fe_shared_context(fe_context_t *context) {
+  return (fe_shared_context_t *)context; /* its first member */
+}
 
 static inline bool fe_context_take(fe_context_t *context, size_t unit_count, fe_run_t *run) {
   return fe_arenas_take(context->arenas, &context->hint, unit_count, run);

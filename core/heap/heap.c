@@ -42,7 +42,7 @@ static void add_annex(fe_heap_t *heap, const fe_heap_options_t *options) {
 static void connect(fe_heap_t *heap, const fe_heap_plan_t *plan, const fe_context_t *own_context) {
   heap->own_context = *own_context;
   heap->context = plan->context != NULL ? plan->context : &heap->own_context;
-  if (plan->context != NULL) plan->context->heap_count++;
+  if (plan->context != NULL) fe_shared_context(plan->context)->heap_count++;
   heap->budget.parent = plan->parent != NULL ? &plan->parent->budget : &fe_budget_process;
   if (plan->parent == NULL) return;
   atomic_fetch_add_explicit(&plan->parent->child_count, 1, memory_order_relaxed);
@@ -57,7 +57,7 @@ fe_heap_t *fe_heap_new(const fe_heap_plan_t *plan) {
   for (size_t size = 0; size <= FE_TINY_MAX; size++) heap->table[size] = EMPTY;
   for (unsigned i = 0; i < FE_CLASS_COUNT; i++) heap->current[i] = EMPTY;
   atomic_store_explicit(&heap->gate, FE_GATE_HELD, memory_order_relaxed);
-  heap->granule = plan->granule;
+  heap->granule = (uint8_t)plan->granule;
   atomic_store_explicit(&heap->budget.limit, SIZE_MAX, memory_order_relaxed);
   heap->is_permanent = plan->is_permanent;
   heap->is_thread_heap = plan->is_thread_heap;
@@ -66,6 +66,7 @@ fe_heap_t *fe_heap_new(const fe_heap_plan_t *plan) {
   heap->nursery.bump = (char *)fe_align_up((uintptr_t)(heap + 1), 16);
   heap->nursery.end = run.start + FE_NURSERY_END;
   if (plan->options != NULL) add_annex(heap, plan->options);
+  if (plan->is_thread_heap) *fe_heap_thread_part(heap) = (fe_thread_part_t){.idle_next = NULL};
   fe_census_enter(fe_shard_init(&run, 0, &heap->inbox, FE_SHARD_NURSERY));
   return heap;
 }
@@ -152,7 +153,7 @@ static void give_list(fe_context_t *context, fe_shard_t *shard) {
 
 /* Takes the heap out of what it stands under and on. */
 static void disconnect(fe_heap_t *heap) {
-  if (heap->context != &heap->own_context) heap->context->heap_count--;
+  if (heap->context != &heap->own_context) fe_shared_context(heap->context)->heap_count--;
   fe_budget_uncharge(heap->budget.parent, fe_budget_charged(&heap->budget));
   if (heap->budget.parent == &fe_budget_process) return;
   fe_heap_t *parent = (fe_heap_t *)((char *)heap->budget.parent - offsetof(struct fe_heap, budget));
@@ -220,7 +221,7 @@ FE_COLD void fe_heap_publish_shards(fe_heap_t *heap, const fe_shard_t *but) {
 }
 
 void fe_heap_refresh_figures_inside(fe_heap_t *heap) {
-  fe_account_settle(heap);
+  fe_heap_settle(heap);
   fe_heap_drain(heap);
   for (unsigned i = 0; i < FE_CLASS_COUNT; i++) {
     if (heap->current[i] == EMPTY) continue;
@@ -260,20 +261,36 @@ static void collect_class(fe_heap_t *heap, unsigned class_index, bool with_curre
 }
 
 static void collect(fe_heap_t *heap, bool with_current) {
-  fe_account_settle(heap);
+  fe_heap_settle(heap);
   fe_heap_drain(heap);
   for (unsigned i = 0; i < FE_CLASS_COUNT; i++) collect_class(heap, i, with_current);
+}
+
+/* Shards in queues, too, tell when somebody frees in them. */
+static void put_to_sleep(fe_heap_t *heap) {
+  for (unsigned i = 0; i < FE_CLASS_COUNT; i++) {
+    if (heap->current[i] == EMPTY) continue;
+    for (fe_shard_t *shard = heap->current[i]; shard != NULL; shard = shard->next) {
+      while (!fe_remote_sleep(shard)) fe_heap_take_remote(heap, shard);
+    }
+  }
 }
 
 void fe_heap_rest(fe_heap_t *heap) {
   uint32_t gate = fe_gate_enter(&heap->gate);
   collect(heap, false);
+  put_to_sleep(heap);
   fe_gate_leave(&heap->gate, gate);
 }
 
 void fe_heap_collect_inside(fe_heap_t *heap) {
   collect(heap, true);
   fe_mixed_collect(heap);
+}
+
+void fe_heap_collect_for_nobody(fe_heap_t *heap) {
+  fe_heap_collect_inside(heap);
+  put_to_sleep(heap);
 }
 
 void fe_heap_collect(fe_heap_t *heap, bool force) {

@@ -20,6 +20,8 @@
 #define FE_NURSERY_GRANULES (FE_NURSERY_END / 8)
 #define FE_NURSERY_WORD_BITS (sizeof(uintptr_t) * 8)
 #define FE_NURSERY_WORDS (FE_NURSERY_GRANULES / FE_NURSERY_WORD_BITS)
+/* Words of bits for the unit's beginning, where no block lies. */
+#define FE_NURSERY_FIRST_WORD (FE_UNIT_SIZE < 8192 ? 0 : 2048 / 8 / FE_NURSERY_WORD_BITS)
 
 /* After so many blocks of one class the class gets a shard of its own, which is faster. */
 #define FE_NURSERY_BUSY_COUNT 255
@@ -36,8 +38,13 @@ typedef struct fe_nursery {
    * lie side by side, so that the distance to the next bit, or to the end, is a block's size.
    * Whoever holds a block may read: the two bits were there before the block was handed out.
    * Relaxed. */
-  _Atomic(uintptr_t) starts[FE_NURSERY_WORDS];
+  _Atomic(uintptr_t) starts[FE_NURSERY_WORDS - FE_NURSERY_FIRST_WORD];
 } fe_nursery_t;
+
+/* The bits of the unit's granules from word * FE_NURSERY_WORD_BITS on. */
+static inline _Atomic(uintptr_t) *fe_nursery_starts(const fe_nursery_t *nursery, size_t word) {
+  return &((fe_nursery_t *)nursery)->starts[word - FE_NURSERY_FIRST_WORD];
+}
 
 /* See watch.c. */
 typedef struct fe_watch {
@@ -51,8 +58,10 @@ struct fe_heap {
   /* -- touched by others -- */
   alignas(FE_CACHE_LINE) fe_inbox_t inbox;
   fe_gate_t gate;
+  /* So many shards were left without a block in anybody's hands by others, since somebody was
+   * inside to look for them. Relaxed, a hint. */
+  _Atomic(uint32_t) emptied_count;
   fe_heap_t *roll_next, *roll_prev; /* all heaps; the roll's lock */
-  fe_heap_t *idle_next;             /* heaps without a thread; the roll's lock */
   /* Nothing changed since all was given back that could be, but for what the inbox tells. Set
    * inside, cleared by whoever claims the heap; read by all, relaxed. */
   atomic_bool has_rested;
@@ -73,9 +82,9 @@ struct fe_heap {
   fe_shard_t *full;  /* shards without a free block */
   fe_shard_t *large; /* large and huge blocks, unless the heap is permanent */
   fe_mixed_list_t mixed;
-  size_t granule; /* constant */
   fe_account_t account;
   _Atomic(size_t) shard_count; /* with the nursery; read by all, relaxed */
+  uint8_t granule;             /* constant */
   bool is_visited;             /* by fe_heap_visit: shards stay while they are walked over */
   bool is_permanent;           /* lives for good; constant */
   bool is_thread_heap;         /* permanent, and handed on from thread to thread; constant */
@@ -84,8 +93,6 @@ struct fe_heap {
   fe_context_t own_context;    /* if it does not share one */
   bool has_annex;              /* constant */
   bool is_on_roll;             /* constant, once it is made */
-  bool is_held_by_fork;        /* of a thread that runs; of whoever forks */
-  bool is_torn; /* the fork that made this process left its thread behind; see mend.c */
   fe_watch_t watch;
   /* Others go by more figures only after they have seen this set. Release, acquire. */
   atomic_bool has_more_figures;
@@ -100,8 +107,17 @@ typedef struct fe_heap_annex {
   char name[FE_NAME_MAX + 1];
 } fe_heap_annex_t;
 
-static_assert(FE_NURSERY_END + sizeof(fe_heap_annex_t) + sizeof(fe_more_figures_t) <= FE_UNIT_SIZE,
-              "an annex and figures have room");
+/* What heaps of threads have besides, behind the figures. */
+typedef struct fe_thread_part {
+  fe_heap_t *idle_next; /* heaps without a thread; the roll's lock */
+  bool is_held_by_fork; /* while a thread forks; its own */
+  bool is_torn;         /* the fork that made this process left its thread behind; see mend.c */
+} fe_thread_part_t;
+
+static_assert(FE_NURSERY_END + sizeof(fe_heap_annex_t) + sizeof(fe_more_figures_t) +
+                      sizeof(fe_thread_part_t) <=
+                  FE_UNIT_SIZE,
+              "an annex, figures and a thread's part have room");
 static_assert(offsetof(struct fe_heap, inbox) == 0, "an inbox is its heap");
 
 /* What a thread without a heap has: no memory, so that every allocation takes the cold path. */
@@ -117,6 +133,10 @@ static inline fe_heap_annex_t *fe_heap_annex(const fe_heap_t *heap) {
 
 static inline fe_more_figures_t *fe_heap_more_figures(const fe_heap_t *heap) {
   return (fe_more_figures_t *)(fe_heap_annex(heap) + 1);
+}
+
+static inline fe_thread_part_t *fe_heap_thread_part(const fe_heap_t *heap) {
+  return (fe_thread_part_t *)(fe_heap_more_figures(heap) + 1);
 }
 
 static inline fe_heap_t *fe_heap_of(const fe_shard_t *shard) { return (fe_heap_t *)shard->inbox; }
@@ -190,9 +210,12 @@ bool fe_heap_reclaim(fe_heap_t *heap);
 /* Others have freed all blocks of a shard of the heap, whose holder may be asleep. */
 void fe_heap_after_emptied(fe_heap_t *heap);
 
-/* An allocation of the heap failed: because of the budget, or, NULL, for want of memory. Gets back
- * what other heaps keep; whether there was anything, so that it is worth another try. */
-bool fe_heap_make_room(fe_heap_t *heap, fe_budget_t *refused_by);
+/* An allocation of the heap failed for want of memory: gets back what the heaps on its arenas keep.
+ * Whether there was anything, so that it is worth another try. */
+bool fe_heap_make_room(fe_heap_t *heap);
+
+/* The same after a limit forbade so many bytes: gets back what heaps under it keep. */
+bool fe_heap_make_room_in_budget(fe_heap_t *heap, size_t bytes);
 
 /* Gets back what all heaps keep. */
 void fe_heap_reclaim_all(void);
@@ -211,11 +234,34 @@ extern void (*_Atomic fe_heap_on_tick)(void);
 
 /* -- All that follows is for who is inside -- */
 
+/* The account, of which account.h tells. First before anything is handed out. */
+static inline void fe_heap_settle(fe_heap_t *heap) {
+  if (FE_UNLIKELY(fe_account_state(&heap->account) != FE_ACCOUNT_OPEN)) fe_account_settle(heap);
+}
+
+/* Whether blocks of so many bytes may be carved, none of them because it must be. */
+static inline bool fe_heap_may_carve(fe_heap_t *heap, size_t bytes) {
+  return fe_account_has(&heap->account, bytes) || fe_account_extend(heap, bytes);
+}
+
+/* Whether a block that is wanted may be handed out, which no quick way can reach yet. */
+static inline bool fe_heap_may_hand_out(fe_heap_t *heap, size_t bytes) {
+  return fe_account_has(&heap->account, bytes) || fe_account_pay(heap, bytes);
+}
+
+/* Blocks of so many bytes are free again, or were not handed out after all. */
+static inline void fe_heap_refund(fe_heap_t *heap, size_t bytes) {
+  if (FE_UNLIKELY(fe_account_is_tight(&heap->account))) fe_account_refund(heap, bytes);
+}
+
 /* Takes in the shards in the inbox, and what others freed in them. */
 void fe_heap_drain(fe_heap_t *heap);
 
 /* Takes in what others freed, and gives up what is empty. */
 void fe_heap_collect_inside(fe_heap_t *heap);
+
+/* The same, and from then on whatever others free is told to the inbox: nobody will look for it. */
+void fe_heap_collect_for_nobody(fe_heap_t *heap);
 
 /* Puts right what a fork cut off. */
 void fe_heap_mend(fe_heap_t *heap);

@@ -16,9 +16,9 @@
 static bool extend(fe_heap_t *heap, fe_shard_t *shard) {
   if (shard->capacity == shard->reserved) return false;
   size_t step = FE_EXTEND_BYTES > shard->block_size ? FE_EXTEND_BYTES : shard->block_size;
-  if (!fe_account_covers(heap, step)) {
+  if (!fe_heap_may_carve(heap, step)) {
     step = shard->block_size;
-    if (!fe_account_hand_out(heap, step)) return false;
+    if (!fe_heap_may_hand_out(heap, step)) return false;
   }
   heap->account.held_bytes += fe_shard_extend(shard, step) * shard->block_size;
   fe_count_extend(heap, shard);
@@ -27,7 +27,7 @@ static bool extend(fe_heap_t *heap, fe_shard_t *shard) {
 
 static bool release_kept(fe_heap_t *heap, fe_shard_t *shard) {
   fe_block_t *block = shard->kept;
-  if (block == NULL || !fe_account_hand_out(heap, shard->block_size)) return false;
+  if (block == NULL || !fe_heap_may_hand_out(heap, shard->block_size)) return false;
   shard->kept = fe_block_next(block);
   fe_shard_push(shard, block);
   return true;
@@ -119,29 +119,31 @@ static void *alloc_aligned(fe_heap_t *heap, size_t size, size_t alignment) {
 typedef struct request {
   size_t size; /* with a trailer, in builds that check */
   size_t alignment;
-  fe_budget_t *refused_by; /* after a failure: why; NULL: there is no memory */
+  bool is_refused; /* after a failure: because of a limit; else there is no memory */
 } request_t;
 
 static void *alloc_once(fe_heap_t *heap, request_t *request) {
   uint32_t gate = fe_gate_enter(&heap->gate);
-  heap->account.refused_by = NULL;
-  fe_account_settle(heap);
-  fe_heap_drain(heap);
+  heap->account.is_refused = false;
+  fe_heap_settle(heap);
+  if (fe_inbox_has_some(&heap->inbox)) fe_heap_drain(heap);
   void *block = request->alignment <= heap->granule
                     ? alloc_inside(heap, request->size)
                     : alloc_aligned(heap, request->size, request->alignment);
-  request->refused_by = heap->account.refused_by;
+  request->is_refused = heap->account.is_refused;
   fe_gate_leave(&heap->gate, gate);
   return block;
 }
 
 /* What nobody uses is to be had before anything is refused. */
 static FE_COLD void *alloc_after_failure(fe_heap_t *heap, request_t *request) {
-  enum { TURNS_MAX = 8 }; /* others may take what was made room for */
+  enum { TURNS_MAX = 3 }; /* others may take what was made room for */
   void *block = NULL;
   if (request->size > PTRDIFF_MAX) return NULL;
   for (int turn = 0; turn < TURNS_MAX && block == NULL; turn++) {
-    if (!fe_heap_make_room(heap, request->refused_by)) return NULL;
+    bool has_room = request->is_refused ? fe_heap_make_room_in_budget(heap, request->size)
+                                        : fe_heap_make_room(heap);
+    if (!has_room) return NULL;
     block = alloc_once(heap, request);
   }
   return block;
@@ -154,7 +156,7 @@ static FE_COLD void *report_failure(fe_heap_t *heap, const request_t *request, s
   fe_gate_leave(&heap->gate, gate);
   if (!heap->has_annex) return NULL;
   const fe_heap_annex_t *annex = fe_heap_annex(heap);
-  fe_error_t error = request->refused_by != NULL ? FE_ERROR_LIMIT : FE_ERROR_NO_MEMORY;
+  fe_error_t error = request->is_refused ? FE_ERROR_LIMIT : FE_ERROR_NO_MEMORY;
   if (annex->on_error != NULL) annex->on_error(heap, error, bytes, annex->user_data);
   return NULL;
 }

@@ -6,7 +6,7 @@
 #include "core/slab/remote.h"
 
 static void give_up_if_empty(fe_heap_t *heap, fe_shard_t *shard) {
-  if (shard->state == FE_SHARD_WAITING && fe_shard_used(shard) == 0) {
+  if (fe_shard_state(shard) == FE_SHARD_WAITING && fe_shard_used(shard) == 0) {
     fe_heap_give_up_shard(heap, shard);
   }
 }
@@ -23,8 +23,8 @@ static void free_in_shard(fe_heap_t *heap, fe_shard_t *shard, void *ptr) {
   fe_block_t *block = fe_shard_has_interior(shard) ? fe_shard_block_start(shard, ptr) : ptr;
   fe_heap_put_back(heap, shard, block);
   fe_shard_count_down(shard);
-  fe_account_free(heap, shard->block_size);
-  if (shard->state == FE_SHARD_FULL) fe_heap_unshelve_shard(heap, shard);
+  fe_heap_refund(heap, shard->block_size);
+  if (fe_shard_state(shard) == FE_SHARD_FULL) fe_heap_unshelve_shard(heap, shard);
   give_up_if_empty(heap, shard);
 }
 
@@ -73,7 +73,7 @@ FE_COLD void fe_heap_free_remotely(fe_shard_t *shard, void *ptr) {
 /* A full shard that somebody woke goes back to its queue, if it has a block by now. */
 static void wake_blocks(fe_heap_t *heap, fe_shard_t *shard, fe_block_t *block) {
   fe_heap_take_in(heap, shard, block);
-  if (shard->state == FE_SHARD_FULL) {
+  if (fe_shard_state(shard) == FE_SHARD_FULL) {
     bool has_free = shard->free != NULL || shard->kept != NULL;
     if (!has_free && fe_remote_sleep(shard)) return;
     fe_heap_unshelve_shard(heap, shard);

@@ -93,7 +93,7 @@ static bool resize_where_it_is(fe_heap_t *heap, fe_shard_t *shard, size_t after)
 }
 
 static bool resize(fe_heap_t *heap, fe_shard_t *shard, void *ptr, size_t size) {
-  heap->account.refused_by = NULL;
+  heap->account.is_refused = false;
   if (size > PTRDIFF_MAX || size <= FE_MEDIUM_MAX) return false;
   size_t offset = (size_t)((char *)ptr - shard->run_start);
   size_t counted = counted_size(size);
@@ -117,10 +117,10 @@ bool fe_large_resize(fe_heap_t *heap, fe_shard_t *shard, void *ptr, size_t size)
   while (has_room) {
     uint32_t gate = fe_gate_enter(&heap->gate);
     bool is_done = resize(heap, shard, ptr, size);
-    fe_budget_t *refused_by = heap->account.refused_by;
+    bool is_refused = heap->account.is_refused;
     fe_gate_leave(&heap->gate, gate);
     if (is_done) return true;
-    has_room = refused_by != NULL && fe_heap_make_room(heap, refused_by);
+    has_room = is_refused && fe_heap_make_room_in_budget(heap, size);
   }
   return false;
 }

@@ -153,7 +153,7 @@ void *fe_mixed_alloc(fe_heap_t *heap, unsigned class_index, size_t requested) {
   fe_mixed_list_t *list = &heap->mixed;
   uint8_t *block_count = &list->block_count[class_index - FE_MIXED_FIRST_CLASS];
   size_t size = fe_class_size(class_index);
-  if (*block_count == FE_MIXED_BLOCKS_MAX || !fe_account_hand_out(heap, size)) return NULL;
+  if (*block_count == FE_MIXED_BLOCKS_MAX || !fe_heap_may_hand_out(heap, size)) return NULL;
   size_t count = size / FE_MIXED_GRANULE;
   void *block = NULL;
   fe_shard_t *shard = list->first;
@@ -161,7 +161,7 @@ void *fe_mixed_alloc(fe_heap_t *heap, unsigned class_index, size_t requested) {
   if (block == NULL) {
     shard = add_shard(heap);
     if (shard == NULL) {
-      fe_account_free(heap, size);
+      fe_heap_refund(heap, size);
       return NULL;
     }
     block = place(shard, count);
@@ -184,7 +184,7 @@ void fe_mixed_free(fe_heap_t *heap, fe_shard_t *shard, void *ptr) {
   if (longest > mixed->longest_max) mixed->longest_max = (uint32_t)longest;
   mixed->used_granules -= (uint32_t)count;
   heap->account.held_bytes -= size;
-  fe_account_free(heap, size);
+  fe_heap_refund(heap, size);
   fe_count_mixed_free(heap, shard, size);
   heap->mixed.block_count[fe_class_of_larger(size) - FE_MIXED_FIRST_CLASS]--;
   if (mixed->used_granules == 0 && shard != heap->mixed.first) give_up(heap, shard);

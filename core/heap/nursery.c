@@ -7,7 +7,7 @@
 static size_t granule_of(const void *ptr) { return ((uintptr_t)ptr & (FE_UNIT_SIZE - 1)) / 8; }
 
 static uintptr_t starts_at(const fe_nursery_t *nursery, size_t word) {
-  return atomic_load_explicit(&((fe_nursery_t *)nursery)->starts[word], memory_order_relaxed);
+  return atomic_load_explicit(fe_nursery_starts(nursery, word), memory_order_relaxed);
 }
 
 /* Marks the place where a block starts or will start. Others read the word meanwhile, but only its
@@ -17,7 +17,7 @@ static void mark_start(fe_nursery_t *nursery, const char *place) {
   size_t granule = granule_of(place);
   size_t word = granule / FE_NURSERY_WORD_BITS;
   uintptr_t bits = starts_at(nursery, word) | (uintptr_t)1 << (granule % FE_NURSERY_WORD_BITS);
-  atomic_store_explicit(&nursery->starts[word], bits, memory_order_relaxed);
+  atomic_store_explicit(fe_nursery_starts(nursery, word), bits, memory_order_relaxed);
 }
 
 /* -- Lists of free blocks: each holds blocks of its class's size and more, below the next one's --
@@ -106,14 +106,14 @@ static void *carve(fe_heap_t *heap, size_t size) {
 static void *take(fe_heap_t *heap, unsigned class_index, size_t requested, bool may_carve) {
   size_t size = requested == 0 ? heap->granule : fe_align_up(requested, heap->granule);
   bool is_tight = fe_account_is_tight(&heap->account);
-  if (is_tight && !fe_account_hand_out(heap, size)) return NULL;
+  if (is_tight && !fe_heap_may_hand_out(heap, size)) return NULL;
   void *block = reuse(heap, class_index, size);
   if (block == NULL && may_carve) {
-    if (!is_tight && !fe_account_hand_out(heap, size)) return NULL;
+    if (!is_tight && !fe_heap_may_hand_out(heap, size)) return NULL;
     block = carve(heap, size);
   }
   if (block == NULL) {
-    fe_account_free(heap, size);
+    fe_heap_refund(heap, size);
   } else {
     fe_count_nursery_alloc(heap, size, requested);
   }
@@ -148,6 +148,6 @@ size_t fe_nursery_block_size(const fe_heap_t *heap, const void *ptr) {
 void fe_nursery_free(fe_heap_t *heap, void *ptr) {
   size_t size = fe_nursery_block_size(heap, ptr);
   fe_count_nursery_free(heap, size);
-  fe_account_free(heap, size);
+  fe_heap_refund(heap, size);
   push(heap, ptr, size);
 }

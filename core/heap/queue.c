@@ -10,7 +10,7 @@
 /* Lets frees of the heap's own go the short way into the shard, or not: with pointers into blocks
  * around, while the heap watches, or while its account is tight, none may. */
 static void show_owner(fe_heap_t *heap, fe_shard_t *shard) {
-  bool is_watched = heap->watch.is_on && shard->state == FE_SHARD_CURRENT;
+  bool is_watched = heap->watch.is_on && fe_shard_state(shard) == FE_SHARD_CURRENT;
   bool is_closed =
       is_watched || fe_account_is_tight(&heap->account) || fe_shard_has_interior(shard);
   fe_shard_set_owner(shard, is_closed ? FE_NO_OWNER : heap);
@@ -20,7 +20,7 @@ static void show_owner(fe_heap_t *heap, fe_shard_t *shard) {
 static void set_current(fe_heap_t *heap, unsigned class_index, fe_shard_t *shard) {
   heap->current[class_index] = shard;
   if (shard != EMPTY) {
-    shard->state = FE_SHARD_CURRENT;
+    fe_shard_set_state(shard, FE_SHARD_CURRENT);
     if (heap->watch.is_on) show_owner(heap, shard);
   }
   if (class_index >= FE_TINY_CLASSES) return;
@@ -44,7 +44,7 @@ void fe_heap_mark_interior(fe_heap_t *heap, fe_shard_t *shard) {
 
 void fe_heap_list_shard(fe_heap_t *heap, fe_shard_t *shard) {
   fe_shard_t *first = heap->current[shard->class_index];
-  shard->state = FE_SHARD_WAITING;
+  fe_shard_set_state(shard, FE_SHARD_WAITING);
   if (!fe_account_is_tight(&heap->account)) fe_remote_list(shard);
   show_owner(heap, shard);
   shard->next = NULL;
@@ -72,7 +72,7 @@ static void unlist_shard(fe_heap_t *heap, fe_shard_t *shard) {
 
 void fe_heap_shelve_shard(fe_heap_t *heap, fe_shard_t *shard) {
   unlist_shard(heap, shard);
-  shard->state = FE_SHARD_FULL;
+  fe_shard_set_state(shard, FE_SHARD_FULL);
   fe_shard_set_owner(shard, FE_NO_OWNER);
   shard->prev = NULL;
   shard->next = heap->full;
@@ -125,7 +125,7 @@ void fe_heap_take_in(fe_heap_t *heap, fe_shard_t *shard, fe_block_t *block) {
     block = next;
   }
   fe_shard_set_used(shard, fe_shard_used(shard) - count);
-  fe_account_free(heap, count * shard->block_size);
+  fe_heap_refund(heap, count * shard->block_size);
   fe_count_taken_in(heap, shard, count);
 }
 

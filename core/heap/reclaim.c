@@ -13,12 +13,18 @@
 
 /* -- A heap that somebody holds -- */
 
-/* A shard of blocks that was full when others began to free into it. It goes back to its queue when
- * the holder comes by; here only if it is empty. Whether it was. */
-static bool give_up_full(fe_heap_t *heap, fe_shard_t *shard) {
-  if (shard->state != FE_SHARD_FULL || !fe_remote_is_all(shard)) return false;
+/* A shard of blocks that others woke by a free. The holder takes in what they freed when it comes
+ * by; here the shard is given up if all of it is free, unless it is a current one. Whether it was.
+ */
+static bool give_up_woken(fe_heap_t *heap, fe_shard_t *shard) {
+  fe_shard_state_t state = fe_shard_state(shard);
+  if (state == FE_SHARD_CURRENT || !fe_remote_is_all(shard)) return false;
   fe_heap_take_in(heap, shard, fe_remote_wake(shard, FE_REMOTE_LISTED));
-  fe_heap_give_up_full_shard(heap, shard);
+  if (state == FE_SHARD_FULL) {
+    fe_heap_give_up_full_shard(heap, shard);
+  } else {
+    fe_heap_give_up_shard(heap, shard);
+  }
   return true;
 }
 
@@ -28,7 +34,7 @@ static void look_through_inbox(fe_heap_t *heap) {
     fe_shard_t *next = shard->woken_next;
     if (shard->kind != FE_SHARD_BLOCKS) {
       fe_heap_wake_shard(heap, shard);
-    } else if (!give_up_full(heap, shard)) {
+    } else if (!give_up_woken(heap, shard)) {
       fe_inbox_put(&heap->inbox, shard);
     }
     shard = next;
@@ -61,7 +67,7 @@ static void reclaim_of_holder(fe_heap_t *heap) {
 
 static void reclaim_of_nobody(fe_heap_t *heap) {
   fe_heap_mend(heap);
-  fe_heap_collect_inside(heap);
+  fe_heap_collect_for_nobody(heap);
   if (fe_budget_is_limited(&heap->budget)) {
     fe_account_tighten(heap);
     heap->account.patience = 0;
@@ -72,8 +78,8 @@ static void reclaim_of_nobody(fe_heap_t *heap) {
 /* -- Both -- */
 
 static bool has_message(fe_heap_t *heap) {
-  return atomic_load_explicit(&heap->inbox.woken, memory_order_relaxed) != NULL ||
-         atomic_load_explicit(&heap->inbox.emptied, memory_order_relaxed) > 0;
+  return fe_inbox_has_some(&heap->inbox) ||
+         atomic_load_explicit(&heap->emptied_count, memory_order_relaxed) > 0;
 }
 
 /* Whether a look inside would find what the last one left. */
@@ -89,7 +95,7 @@ static bool reclaim(fe_heap_t *heap, uint32_t gate) {
   if (heap->is_visited) return false;
   size_t shards = fe_heap_shard_count(heap) + heap->mixed.shard_count;
   size_t charged = fe_budget_charged(&heap->budget);
-  atomic_store_explicit(&heap->inbox.emptied, 0, memory_order_relaxed);
+  atomic_store_explicit(&heap->emptied_count, 0, memory_order_relaxed);
   if (gate == FE_GATE_FREE) {
     reclaim_of_nobody(heap);
   } else {
@@ -112,7 +118,7 @@ bool fe_heap_reclaim(fe_heap_t *heap) {
 #define FE_EMPTIED_MIN 16
 
 void fe_heap_after_emptied(fe_heap_t *heap) {
-  uint32_t count = atomic_fetch_add_explicit(&heap->inbox.emptied, 1, memory_order_relaxed) + 1;
+  uint32_t count = atomic_fetch_add_explicit(&heap->emptied_count, 1, memory_order_relaxed) + 1;
   /* A look goes through all shards, so it must be worth it. */
   uint32_t gate;
   if (count < FE_EMPTIED_MIN || count < fe_heap_shard_count(heap) / 8) return;
@@ -123,28 +129,45 @@ void fe_heap_after_emptied(fe_heap_t *heap) {
 
 /* -- Many heaps -- */
 
-/* Whether what another heap gives may help an allocation of `heap` that failed. */
-static bool can_help(const fe_heap_t *other, const fe_heap_t *heap, const fe_budget_t *refused_by) {
-  if (other == heap) return false;
-  if (refused_by != NULL) return fe_budget_is_under(&other->budget, refused_by);
-  return other->context->arenas == heap->context->arenas;
+/* Those under a budget, or, NULL, those on some arenas; but for one. */
+typedef struct others {
+  const fe_heap_t *but;
+  const fe_budget_t *budget;
+  const fe_arenas_t *arenas;
+} others_t;
+
+static bool is_among(const others_t *others, const fe_heap_t *heap) {
+  if (heap == others->but) return false;
+  if (others->budget != NULL) return fe_budget_is_under(&heap->budget, others->budget);
+  return heap->context->arenas == others->arenas;
 }
 
-bool fe_heap_make_room(fe_heap_t *heap, fe_budget_t *refused_by) {
-  bool has_children = atomic_load_explicit(&heap->child_count, memory_order_relaxed) > 0;
-  if (refused_by == &heap->budget && !has_children) return false;
+static bool reclaim_others(const others_t *others) {
   bool has_given = false;
-  if (refused_by == NULL) {
-    size_t shards = fe_heap_shard_count(heap) + heap->mixed.shard_count;
-    fe_heap_collect(heap, false);
-    has_given = fe_heap_shard_count(heap) + heap->mixed.shard_count < shards;
-  }
-  if (!fe_roll_lock()) return has_given;
-  for (fe_heap_t *other = fe_roll_first; other != NULL; other = other->roll_next) {
-    if (can_help(other, heap, refused_by) && fe_heap_reclaim(other)) has_given = true;
+  if (!fe_roll_lock()) return false;
+  for (fe_heap_t *heap = fe_roll_first; heap != NULL; heap = heap->roll_next) {
+    if (is_among(others, heap) && fe_heap_reclaim(heap)) has_given = true;
   }
   fe_roll_unlock();
   return has_given;
+}
+
+bool fe_heap_make_room_in_budget(fe_heap_t *heap, size_t bytes) {
+  const fe_budget_t *budget = fe_budget_without_room(&heap->budget, bytes);
+  if (budget == NULL) return true; /* by now there is room */
+  /* Of a heap's own limit there is nothing more to be had, unless others share it. */
+  if (budget == &heap->budget &&
+      atomic_load_explicit(&heap->child_count, memory_order_relaxed) == 0) {
+    return false;
+  }
+  return reclaim_others(&(others_t){.but = heap, .budget = budget});
+}
+
+bool fe_heap_make_room(fe_heap_t *heap) {
+  size_t shards = fe_heap_shard_count(heap) + heap->mixed.shard_count;
+  fe_heap_collect(heap, false);
+  bool has_given = fe_heap_shard_count(heap) + heap->mixed.shard_count < shards;
+  return reclaim_others(&(others_t){.but = heap, .arenas = heap->context->arenas}) || has_given;
 }
 
 void fe_heap_reclaim_all(void) {

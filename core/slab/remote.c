@@ -12,17 +12,28 @@ void fe_inbox_put(fe_inbox_t *inbox, fe_shard_t *shard) {
                                                   memory_order_relaxed));
 }
 
-/* The word with one more block in front; a large block needs no place. */
-static uintptr_t with_block(const fe_shard_t *shard, uintptr_t seen, const fe_block_t *block) {
-  uintptr_t place = (uintptr_t)((const char *)block - (const char *)shard) / 8;
-  if (shard->kind == FE_SHARD_LARGE) place = 0;
-  fe_remote_state_t state = fe_remote_state(seen);
-  return (uintptr_t)(fe_remote_count(seen) + 1) << FE_REMOTE_COUNT_SHIFT |
-         place << FE_REMOTE_STATE_BITS |
-         (uintptr_t)(state == FE_REMOTE_ASLEEP ? FE_REMOTE_WAKING : state);
+/* The word with one more block in front. A block that finds the shard asleep wakes it. */
+static uintptr_t with_block(uintptr_t seen, uintptr_t place) {
+  uintptr_t count = (seen >> FE_REMOTE_COUNT_SHIFT) + 1;
+  uintptr_t state = seen & FE_REMOTE_STATE_MASK;
+  if (state == FE_REMOTE_ASLEEP) state = FE_REMOTE_WAKING;
+  return count << FE_REMOTE_COUNT_SHIFT | place << FE_REMOTE_STATE_BITS | state;
 }
 
-static void enter_leavers(void) {
+/* A large block, which is the only one of its shard, needs no place. */
+static uintptr_t place_of(const fe_shard_t *shard, const fe_block_t *block) {
+  if (shard->kind == FE_SHARD_LARGE) return 0;
+  return (uintptr_t)((const char *)block - (const char *)shard) / 8;
+}
+
+/* How many blocks the list must have for the shard to have none in anybody's hands. Of a current
+ * one nobody wants to know that, since its holder may be about to take a block. */
+static uint32_t count_of_last(const fe_shard_t *shard) {
+  bool is_current = fe_shard_state(shard) == FE_SHARD_CURRENT;
+  return shard->kind == FE_SHARD_BLOCKS && !is_current ? fe_shard_used(shard) : UINT32_MAX;
+}
+
+static FE_COLD void enter_leavers(void) {
   /* Relaxed: whoever takes the block in sees it by the release that pushes the block. */
   atomic_fetch_add_explicit(&fe_remote_leavers, 1, memory_order_relaxed);
 }
@@ -30,25 +41,27 @@ static void enter_leavers(void) {
 bool fe_remote_free(fe_shard_t *shard, fe_block_t *block) {
   /* Read before the block is pushed: while it is not, the shard cannot go away. */
   fe_inbox_t *inbox = shard->inbox;
-  uint32_t used = shard->kind == FE_SHARD_BLOCKS ? fe_shard_used(shard) : UINT32_MAX;
+  uint32_t last = count_of_last(shard);
+  uintptr_t place = place_of(shard, block);
   uintptr_t seen = atomic_load_explicit(&shard->remote, memory_order_relaxed);
-  bool is_counted = false;
-  bool is_last;
+  uintptr_t wanted;
+  bool is_leaver = false;
   do {
-    is_last = fe_remote_count(seen) + 1 >= used;
-    if (FE_UNLIKELY(is_last) && !is_counted) {
+    wanted = with_block(seen, place);
+    if (FE_UNLIKELY(fe_remote_count(wanted) >= last) && !is_leaver) {
       enter_leavers();
-      is_counted = true;
+      is_leaver = true;
     }
     fe_block_set_next(block, fe_remote_first(shard, seen));
     /* Release: the owner sees the link, and everything that was done with the block before.
      * Acquire: whoever finds the shard asleep may write its woken_next, which the owner has read
      * before it went to sleep. */
-  } while (!atomic_compare_exchange_weak_explicit(&shard->remote, &seen,
-                                                  with_block(shard, seen, block),
+  } while (!atomic_compare_exchange_weak_explicit(&shard->remote, &seen, wanted,
                                                   memory_order_acq_rel, memory_order_relaxed));
   if (fe_remote_state(seen) == FE_REMOTE_ASLEEP) fe_inbox_put(inbox, shard);
-  if (FE_UNLIKELY(is_counted) && !is_last) fe_remote_leave();
+  if (FE_LIKELY(!is_leaver)) return false;
+  bool is_last = fe_remote_count(wanted) >= last;
+  if (!is_last) fe_remote_leave();
   return is_last;
 }
 
@@ -101,7 +114,7 @@ fe_block_t *fe_remote_wake(fe_shard_t *shard, fe_remote_state_t state) {
 }
 
 fe_shard_t *fe_inbox_take(fe_inbox_t *inbox) {
-  if (atomic_load_explicit(&inbox->woken, memory_order_relaxed) == NULL) return NULL;
+  if (!fe_inbox_has_some(inbox)) return NULL;
   /* Acquire: pairs with fe_inbox_put's release. */
   return atomic_exchange_explicit(&inbox->woken, NULL, memory_order_acquire);
 }

@@ -107,6 +107,11 @@ void fe_remote_list(fe_shard_t *shard);
  * queue), and takes the blocks. */
 fe_block_t *fe_remote_wake(fe_shard_t *shard, fe_remote_state_t state);
 
+/* Whether a shard is in the inbox; one that is being put there may be missed. */
+static inline bool fe_inbox_has_some(const fe_inbox_t *inbox) {
+  return atomic_load_explicit(&((fe_inbox_t *)inbox)->woken, memory_order_relaxed) != NULL;
+}
+
 /* Owner: all shards in the inbox, linked by woken_next. Cheap when there is none. */
 fe_shard_t *fe_inbox_take(fe_inbox_t *inbox);
 

@@ -25,9 +25,6 @@ typedef struct fe_inbox {
   /* Shards that were full and have blocks again, linked by woken_next. Others push by
    * compare-and-swap, the owner takes all at once: no ABA, since nobody pops a single one. */
   _Atomic(fe_shard_t *) woken;
-  /* So many shards were left without a block in anybody's hands by others, since somebody was
-   * inside to look for them. Relaxed, a hint. */
-  _Atomic(uint32_t) emptied;
 } fe_inbox_t;
 
 typedef enum fe_shard_kind {
@@ -62,7 +59,7 @@ struct fe_shard {
   /* Blocks handed out and not back in the owner's lists. Written by the owner, relaxed but for the
    * count down, which is a release: see remote.h for who relies on it. Read by all. */
   _Atomic(uint32_t) used;
-  uint8_t state; /* fe_shard_state_t; owner */
+  _Atomic(uint8_t) state; /* fe_shard_state_t; written by the owner, read by all, relaxed */
   /* The heap, if frees of its own may go the short way; else FE_NO_OWNER: in a shard that is full,
    * large, mixed, a nursery, or has pointers into blocks. Written by the owner, read by all,
    * relaxed: only the owner ever finds its own heap there. */
@@ -155,6 +152,15 @@ static inline void fe_shard_guard(fe_shard_t *shard, const fe_base_t *base, cons
 }
 
 #endif
+
+static inline fe_shard_state_t fe_shard_state(const fe_shard_t *shard) {
+  return (fe_shard_state_t)atomic_load_explicit(&((fe_shard_t *)shard)->state,
+                                                memory_order_relaxed);
+}
+
+static inline void fe_shard_set_state(fe_shard_t *shard, fe_shard_state_t state) {
+  atomic_store_explicit(&shard->state, (uint8_t)state, memory_order_relaxed);
+}
 
 /* -- The count of blocks that are handed out -- */
 

@@ -98,7 +98,7 @@ static bool visit_shards_of_blocks(const visit_t *visit) {
 static size_t granule_of(const void *place) { return ((uintptr_t)place & (FE_UNIT_SIZE - 1)) / 8; }
 
 static bool starts_at(const fe_nursery_t *nursery, size_t granule) {
-  _Atomic(uintptr_t) *word = (_Atomic(uintptr_t) *)&nursery->starts[granule / WORD_BITS];
+  _Atomic(uintptr_t) *word = fe_nursery_starts(nursery, granule / WORD_BITS);
   return atomic_load_explicit(word, memory_order_relaxed) >> (granule % WORD_BITS) & 1;
 }
 

@@ -30,7 +30,7 @@ static void set_idle_count(size_t count) {
 
 /* With the lock. */
 static void push_idle(fe_heap_t *heap) {
-  heap->idle_next = idle_first;
+  fe_heap_thread_part(heap)->idle_next = idle_first;
   idle_first = heap;
   set_idle_count(count_idle() + 1);
 }
@@ -41,7 +41,7 @@ static fe_heap_t *claim_idle(void) {
   if (count_idle() == 0 || !fe_roll_lock()) return NULL;
   fe_heap_t *heap = idle_first;
   if (heap != NULL) {
-    idle_first = heap->idle_next;
+    idle_first = fe_heap_thread_part(heap)->idle_next;
     set_idle_count(count_idle() - 1);
     fe_gate_enter(&heap->gate);
     fe_heap_mend(heap);
@@ -79,13 +79,13 @@ void fe_registry_collect_idle(void) {
   fe_heap_t **link = &idle_first;
   while (*link != NULL) {
     fe_heap_t *heap = *link;
-    fe_heap_t *next = heap->idle_next;
+    fe_heap_t *next = fe_heap_thread_part(heap)->idle_next;
     fe_heap_reclaim(heap);
     if (fe_heap_shard_count(heap) == 1 && end_if_over(heap)) {
       *link = next;
       set_idle_count(count_idle() - 1);
     } else {
-      link = &heap->idle_next;
+      link = &fe_heap_thread_part(heap)->idle_next;
     }
   }
   fe_roll_unlock();
@@ -152,10 +152,10 @@ FE_COLD fe_heap_t *fe_registry_attach(void) {
 /* Of the heaps of threads that run, whose gates a fork holds. */
 static void leave_gates(bool is_child) {
   for (fe_heap_t *heap = fe_roll_first; heap != NULL; heap = heap->roll_next) {
-    if (!heap->is_held_by_fork) continue;
-    heap->is_held_by_fork = false;
+    if (!heap->is_thread_heap || !fe_heap_thread_part(heap)->is_held_by_fork) continue;
+    fe_heap_thread_part(heap)->is_held_by_fork = false;
     if (is_child) {
-      heap->is_torn = true;
+      fe_heap_thread_part(heap)->is_torn = true;
       push_idle(heap);
     }
     fe_gate_leave(&heap->gate, is_child ? FE_GATE_FREE : FE_GATE_HELD);
@@ -167,8 +167,9 @@ static void before_fork(void) {
   for (fe_heap_t *heap = fe_roll_first; heap != NULL; heap = heap->roll_next) {
     if (!heap->is_thread_heap || heap == fe_registry_slot) continue;
     uint32_t gate = fe_gate_enter(&heap->gate);
-    heap->is_held_by_fork = gate == FE_GATE_HELD;
-    if (!heap->is_held_by_fork) fe_gate_leave(&heap->gate, gate);
+    bool is_of_thread = gate == FE_GATE_HELD;
+    fe_heap_thread_part(heap)->is_held_by_fork = is_of_thread;
+    if (!is_of_thread) fe_gate_leave(&heap->gate, gate);
   }
 }
 
