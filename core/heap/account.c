@@ -155,7 +155,7 @@ bool fe_account_charge_large(fe_heap_t *heap, size_t bytes) {
 /* What is live in a shard, or can be without a slow call. Blocks that others freed wait for one. */
 static size_t reachable_bytes(const fe_shard_t *shard) {
   uintptr_t remote = atomic_load_explicit(&((fe_shard_t *)shard)->remote, memory_order_relaxed);
-  size_t count = fe_shard_state(shard) == FE_SHARD_CURRENT ? shard->capacity : fe_shard_used(shard);
+  size_t count = fe_shard_is_current(shard) ? shard->capacity : fe_shard_used(shard);
   return (count - fe_remote_count(remote)) * shard->block_size;
 }
 

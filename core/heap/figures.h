@@ -66,6 +66,13 @@ typedef struct fe_class_figures {
 
 #define FE_MEAN_ONE 64u
 
+/* How often the heap gave back a shard that it would have gone on with; see spare.c. Of whoever is
+ * inside. */
+typedef struct fe_spares {
+  uint32_t since_ms;
+  uint8_t given_up[FE_CLASS_COUNT + 1]; /* since then, for each class; at last mixed shards */
+} fe_spares_t;
+
 /* Where units are small, all classes are counted as one, so that the nursery has room. */
 #if FE_SHARD_SHIFT >= 14
 #define FE_FIGURED_CLASSES FE_CLASS_COUNT
@@ -86,6 +93,7 @@ typedef struct fe_more_figures {
   _Atomic(size_t) counted_bytes;
   _Atomic(size_t) seen_peak_bytes; /* the most that a census ever saw, of all live blocks */
   fe_class_figures_t of_class[FE_FIGURED_CLASSES];
+  fe_spares_t spares;
 } fe_more_figures_t;
 
 /* The order in arenas' figures: events, then the heaps that ended. */

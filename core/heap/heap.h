@@ -186,7 +186,7 @@ void *fe_heap_alloc_aligned(fe_heap_t *heap, size_t size, size_t alignment);
 /* Frees a block of this heap's own that cannot go the short way. */
 void fe_heap_free_slowly(fe_heap_t *heap, fe_shard_t *shard, void *ptr);
 
-/* Perhaps the last block of the shard was freed: gives the shard up if it is empty and waits. */
+/* The last block of a shard was freed that waits or is eager: gives it up. */
 void fe_heap_shard_emptied(fe_heap_t *heap, fe_shard_t *shard);
 
 /* Frees a block of somebody else's heap. Any thread. */
@@ -316,6 +316,17 @@ void fe_heap_take_in(fe_heap_t *heap, fe_shard_t *shard, fe_block_t *block);
 
 /* Puts the blocks that others freed on the shard's free list; whether there were any. */
 bool fe_heap_take_remote(fe_heap_t *heap, fe_shard_t *shard);
+
+/* -- spare.c: empty shards that the heap would go on with -- */
+
+/* Whether the next current shard of a class shall tell when it is empty. */
+bool fe_heap_is_eager(fe_heap_t *heap, unsigned class_index);
+
+/* An eager shard is empty: gives it up. */
+void fe_heap_spare(fe_heap_t *heap, fe_shard_t *shard);
+
+/* Whether the heap's last mixed shard, which is empty, shall be given up. */
+bool fe_heap_spares_mixed(fe_heap_t *heap);
 
 /* -- nursery.c, large.c -- */
 

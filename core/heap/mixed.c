@@ -187,7 +187,10 @@ void fe_mixed_free(fe_heap_t *heap, fe_shard_t *shard, void *ptr) {
   fe_heap_refund(heap, size);
   fe_count_mixed_free(heap, shard, size);
   heap->mixed.block_count[fe_class_of_larger(size) - FE_MIXED_FIRST_CLASS]--;
-  if (mixed->used_granules == 0 && shard != heap->mixed.first) give_up(heap, shard);
+  bool is_last = shard == heap->mixed.first && shard == heap->mixed.last;
+  if (mixed->used_granules == 0 && (!is_last || fe_heap_spares_mixed(heap))) {
+    give_up(heap, shard);
+  }
 }
 
 size_t fe_heap_mixed_bytes(const fe_heap_t *heap) {

@@ -10,7 +10,7 @@
 /* Lets frees of the heap's own go the short way into the shard, or not: with pointers into blocks
  * around, while the heap watches, or while its account is tight, none may. */
 static void show_owner(fe_heap_t *heap, fe_shard_t *shard) {
-  bool is_watched = heap->watch.is_on && fe_shard_state(shard) == FE_SHARD_CURRENT;
+  bool is_watched = heap->watch.is_on && fe_shard_is_current(shard);
   bool is_closed =
       is_watched || fe_account_is_tight(&heap->account) || fe_shard_has_interior(shard);
   fe_shard_set_owner(shard, is_closed ? FE_NO_OWNER : heap);
@@ -20,7 +20,8 @@ static void show_owner(fe_heap_t *heap, fe_shard_t *shard) {
 static void set_current(fe_heap_t *heap, unsigned class_index, fe_shard_t *shard) {
   heap->current[class_index] = shard;
   if (shard != EMPTY) {
-    fe_shard_set_state(shard, FE_SHARD_CURRENT);
+    fe_shard_set_state(shard,
+                       fe_heap_is_eager(heap, class_index) ? FE_SHARD_EAGER : FE_SHARD_CURRENT);
     if (heap->watch.is_on) show_owner(heap, shard);
   }
   if (class_index >= FE_TINY_CLASSES) return;

@@ -18,7 +18,7 @@
  */
 static bool give_up_woken(fe_heap_t *heap, fe_shard_t *shard) {
   fe_shard_state_t state = fe_shard_state(shard);
-  if (state == FE_SHARD_CURRENT || !fe_remote_is_all(shard)) return false;
+  if (fe_shard_is_current(shard) || !fe_remote_is_all(shard)) return false;
   fe_heap_take_in(heap, shard, fe_remote_wake(shard, FE_REMOTE_LISTED));
   if (state == FE_SHARD_FULL) {
     fe_heap_give_up_full_shard(heap, shard);

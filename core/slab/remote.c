@@ -29,8 +29,8 @@ static uintptr_t place_of(const fe_shard_t *shard, const fe_block_t *block) {
 /* How many blocks the list must have for the shard to have none in anybody's hands. Of a current
  * one nobody wants to know that, since its holder may be about to take a block. */
 static uint32_t count_of_last(const fe_shard_t *shard) {
-  bool is_current = fe_shard_state(shard) == FE_SHARD_CURRENT;
-  return shard->kind == FE_SHARD_BLOCKS && !is_current ? fe_shard_used(shard) : UINT32_MAX;
+  if (shard->kind != FE_SHARD_BLOCKS || fe_shard_is_current(shard)) return UINT32_MAX;
+  return fe_shard_used(shard);
 }
 
 static FE_COLD void enter_leavers(void) {

@@ -37,6 +37,7 @@ typedef enum fe_shard_kind {
 /* Where a shard of blocks stands in its heap. */
 typedef enum fe_shard_state {
   FE_SHARD_CURRENT, /* what the sizes of its class come from */
+  FE_SHARD_EAGER,   /* the same, and its heap is to be told when it is empty (heap/spare.c) */
   FE_SHARD_WAITING, /* in the queue behind the current one; without blocks it is given back */
   FE_SHARD_FULL,    /* without a free block, on the heap's list of these */
 } fe_shard_state_t;
@@ -156,6 +157,10 @@ static inline void fe_shard_guard(fe_shard_t *shard, const fe_base_t *base, cons
 static inline fe_shard_state_t fe_shard_state(const fe_shard_t *shard) {
   return (fe_shard_state_t)atomic_load_explicit(&((fe_shard_t *)shard)->state,
                                                 memory_order_relaxed);
+}
+
+static inline bool fe_shard_is_current(const fe_shard_t *shard) {
+  return fe_shard_state(shard) <= FE_SHARD_EAGER;
 }
 
 static inline void fe_shard_set_state(fe_shard_t *shard, fe_shard_state_t state) {
