@@ -1,0 +1,312 @@
+/* What others freed comes back while the heap's holder sleeps, whatever it was in, and whoever it
+ * is that holds the heap or held it last. What is live stays as it is.
+ */
+#include "tests/core/figures.h"
+
+#include <pthread.h>
+
+/* -- Who keeps what others free -----------------------------------------------------------------
+ */
+
+typedef enum keeper {
+  A_HOLDER,           /* of an explicit heap, who waits */
+  A_PERMANENT_HOLDER, /* the same, and the heap lives for good */
+  NOBODY,             /* the heap is handed over */
+  A_THREAD,           /* which waits; it is its own heap */
+  AN_ENDED_THREAD,
+  KEEPER_COUNT
+} keeper_t;
+
+static bool is_explicit(keeper_t keeper) { return keeper <= NOBODY; }
+
+/* -- What lies in it: so many blocks, of one size or of all --------------------------------------
+ */
+
+enum { MOST = 20000 };
+
+typedef struct load {
+  size_t size; /* 0: of many sizes */
+  size_t count;
+} load_t;
+
+static const load_t loads[] = {
+    {16, 20000},
+    {48, 20000},
+    {200, 5000},
+    {1000, 1500},
+    {3000, 400},
+    {MEDIUM_MAX - 100, 60},
+    {3 * UNIT_BYTES, 8},
+    {SLAB_BYTES + UNIT_BYTES, 3},
+    {0, 60},
+    {0, 3000},
+};
+enum { LOAD_COUNT = sizeof(loads) / sizeof(loads[0]) };
+
+static size_t size_of_block(const load_t *load, size_t i) {
+  static const size_t many[] = {8, 24, 100, 130, 600, 900, 1100, 1500, 2000, 4000, 9000, 25000};
+  return load->size != 0 ? load->size : many[i % (sizeof(many) / sizeof(many[0]))] % MEDIUM_MAX;
+}
+
+/* Of how many sizes a heap keeps a shard for its holder. */
+static size_t class_count(const load_t *load) { return load->size != 0 ? 1 : 12; }
+
+typedef struct scene {
+  keeper_t keeper;
+  const load_t *load;
+  fe_heap_t *heap;
+  pthread_barrier_t steps;
+  unsigned char *blocks[MOST];
+} scene_t;
+
+static scene_t scene;
+
+static unsigned char *new_block(size_t i) {
+  size_t size = size_of_block(scene.load, i);
+  unsigned char *block = fe_heap_alloc(scene.heap, size);
+  require(block != NULL);
+  pattern_fill(block, size, i);
+  return block;
+}
+
+static void check_block(size_t i) {
+  require(pattern_holds(scene.blocks[i], size_of_block(scene.load, i), i));
+}
+
+static void fill(void) {
+  for (size_t i = 0; i < scene.load->count; i++) scene.blocks[i] = new_block(i);
+}
+
+/* Every `step`-th block, from `first` on. */
+static void free_blocks(size_t first, size_t step) {
+  for (size_t i = first; i < scene.load->count; i += step) {
+    check_block(i);
+    fe_free(scene.blocks[i]);
+    scene.blocks[i] = NULL;
+  }
+}
+
+/* -- The one who waits ---------------------------------------------------------------------------
+ */
+
+static void begin_heap(void) {
+  fe_heap_options_t options = {.is_permanent = scene.keeper == A_PERMANENT_HOLDER};
+  scene.heap = is_explicit(scene.keeper) ? fe_heap_create(&options) : fe_thread_heap();
+  require(scene.heap != NULL);
+}
+
+/* The heap is as good as ever: what is left is in it, and what is new has room of its own. */
+static void go_on(void) {
+  if (scene.keeper == NOBODY) require(fe_heap_take_over(scene.heap));
+  for (size_t i = 0; i < scene.load->count; i++) {
+    if (scene.blocks[i] == NULL) scene.blocks[i] = new_block(i);
+  }
+  free_blocks(0, 1);
+  require(fe_heap_used_bytes(scene.heap) == 0);
+  if (is_explicit(scene.keeper) && scene.keeper != A_PERMANENT_HOLDER) fe_heap_destroy(scene.heap);
+}
+
+static void *hold(void *argument) {
+  begin_heap();
+  fill();
+  if (scene.keeper == NOBODY) fe_heap_hand_over(scene.heap);
+  if (scene.keeper == AN_ENDED_THREAD) return NULL;
+  pthread_barrier_wait(&scene.steps); /* all is in the heap */
+  pthread_barrier_wait(&scene.steps); /* others have freed it */
+  go_on();
+  return argument;
+}
+
+static pthread_t begin_scene(keeper_t keeper, const load_t *load) {
+  scene.keeper = keeper;
+  scene.load = load;
+  pthread_t holder;
+  assert_int_equal(pthread_barrier_init(&scene.steps, NULL, 2), 0);
+  assert_int_equal(pthread_create(&holder, NULL, hold, NULL), 0);
+  if (keeper == AN_ENDED_THREAD) {
+    assert_int_equal(pthread_join(holder, NULL), 0);
+  } else {
+    pthread_barrier_wait(&scene.steps);
+  }
+  return holder;
+}
+
+static void end_scene(pthread_t holder) {
+  if (scene.keeper != AN_ENDED_THREAD) {
+    pthread_barrier_wait(&scene.steps);
+    assert_int_equal(pthread_join(holder, NULL), 0);
+  }
+  pthread_barrier_destroy(&scene.steps);
+}
+
+/* -- What comes back -----------------------------------------------------------------------------
+ */
+
+static void trim(void) { fe_trim(); }
+static void collect(void) { fe_collect(true); }
+
+static size_t kept_units(void) { return peek(scene.heap).committed_bytes / UNIT_BYTES; }
+
+static void assert_kept_at_most(size_t units) {
+  size_t kept = kept_units();
+  if (kept <= units) return;
+  fail_msg("keeper %d, blocks of %zu bytes (0: many sizes): %zu units are kept, not %zu",
+           scene.keeper, scene.load->size, kept, units);
+}
+
+/* A heap that somebody holds keeps a shard for each size; others keep themselves, if that. */
+static void all_comes_back_by(void (*get_back)(void)) {
+  for (unsigned keeper = 0; keeper < KEEPER_COUNT; keeper++) {
+    for (size_t i = 0; i < LOAD_COUNT; i++) {
+      fe_collect(true);
+      size_t heap_count = sum_of(NULL).heap_count;
+      pthread_t holder = begin_scene(keeper, &loads[i]);
+      free_blocks(0, 1);
+      get_back();
+      if (keeper == AN_ENDED_THREAD) {
+        assert_int_equal(sum_of(NULL).heap_count, heap_count);
+      } else {
+        assert_kept_at_most(keeper == NOBODY ? 1 : 1 + class_count(&loads[i]));
+      }
+      end_scene(holder);
+    }
+  }
+}
+
+static void all_that_others_freed_comes_back_by_fe_trim(void **state) {
+  (void)state;
+  all_comes_back_by(trim);
+}
+
+static void all_that_others_freed_comes_back_by_a_forced_collect(void **state) {
+  (void)state;
+  all_comes_back_by(collect);
+}
+
+/* What is live is where it was, and what is around it can be used. */
+static void what_is_live_stays(void **state) {
+  (void)state;
+  for (unsigned keeper = 0; keeper < KEEPER_COUNT; keeper++) {
+    for (size_t i = 0; i < LOAD_COUNT; i++) {
+      pthread_t holder = begin_scene(keeper, &loads[i]);
+      for (size_t j = 1; j < 7; j++) {
+        free_blocks(j, 7);
+        fe_trim();
+      }
+      if (keeper == AN_ENDED_THREAD) free_blocks(0, 7);
+      end_scene(holder);
+    }
+  }
+}
+
+/* Nobody asks for it: those who free the last blocks of many shards see to it. */
+static void many_empty_shards_come_back_by_the_frees_alone(void **state) {
+  (void)state;
+  static const load_t many[] = {{48, 20000}, {1000, 20000}, {MEDIUM_MAX - 100, 600}};
+  enum { LEFT_UNITS = 16 + 2 };
+  for (unsigned keeper = 0; keeper < KEEPER_COUNT; keeper++) {
+    for (size_t i = 0; i < sizeof(many) / sizeof(many[0]); i++) {
+      if (many[i].size * many[i].count / UNIT_BYTES < 4 * LEFT_UNITS) continue;
+      pthread_t holder = begin_scene(keeper, &many[i]);
+      size_t before = kept_units();
+      free_blocks(0, 1);
+      /* In builds with small shards the last look comes when an eighth is left. */
+      if (keeper != AN_ENDED_THREAD) assert_kept_at_most(LEFT_UNITS + before / 8);
+      end_scene(holder);
+    }
+  }
+}
+
+/* -- Shards on their way ------------------------------------------------------------------------
+ */
+
+static void free_range(void *argument) {
+  const size_t *range = argument; /* first, step */
+  free_blocks(range[0], range[1]);
+}
+
+/* A full shard of which others have told is in the inbox; the holder then frees in it itself, and
+ * it waits in its queue. The rest is freed by others, while the holder sleeps. */
+static void a_waiting_shard_that_is_in_the_inbox_comes_back(void **state) {
+  (void)state;
+  static const load_t load = {1000, 1280};
+  scene.keeper = A_HOLDER;
+  scene.load = &load;
+  begin_heap();
+  fill();
+  for (size_t i = 0; i < load.count; i += 16) {
+    run_in_thread(free_range, (size_t[]){i, load.count});
+    fe_heap_free(scene.heap, scene.blocks[i + 1]);
+    scene.blocks[i] = scene.blocks[i + 1] = NULL;
+  }
+  for (size_t i = 0; i < load.count; i++) {
+    if (scene.blocks[i] != NULL) run_in_thread(free_range, (size_t[]){i, load.count});
+  }
+  fe_trim();
+  assert_kept_at_most(1 + 1);
+  fe_heap_destroy(scene.heap);
+}
+
+/* -- A request that finds no memory --------------------------------------------------------------
+ */
+
+static void *use_up(void *argument) {
+  fe_context_t *context = argument;
+  scene.heap = new_heap(context);
+  size_t count = 0;
+  while (count < MOST) {
+    scene.blocks[count] = fe_heap_alloc(scene.heap, scene.load->size);
+    if (scene.blocks[count] == NULL) break;
+    pattern_fill(scene.blocks[count], scene.load->size, count);
+    count++;
+  }
+  require(count > 0 && count < MOST);
+  pthread_barrier_wait(&scene.steps);
+  pthread_barrier_wait(&scene.steps);
+  fe_heap_destroy(scene.heap);
+  return (void *)count;
+}
+
+/* Memory of a region that another heap used up, and whose holder waits, is to be had. */
+static void a_request_that_finds_no_memory_gets_what_others_keep(void **state) {
+  (void)state;
+  const size_t region_bytes = 4 * SLAB_BYTES;
+  for (size_t i = 0; i < LOAD_COUNT; i++) {
+    if (loads[i].size < region_bytes / MOST * 2) continue;
+    void *region = aligned_alloc(SLAB_BYTES, region_bytes);
+    assert_non_null(region);
+    fe_arenas_t *arenas = fe_arenas_create(&fe_base_static, region, region_bytes);
+    assert_non_null(arenas);
+    fe_context_t *own = fe_context_create(arenas);
+    fe_context_t *context = fe_context_create(arenas);
+    fe_heap_t *heap = new_heap(own);
+    scene.load = &loads[i];
+    pthread_t holder;
+    assert_int_equal(pthread_barrier_init(&scene.steps, NULL, 2), 0);
+    assert_int_equal(pthread_create(&holder, NULL, use_up, context), 0);
+    pthread_barrier_wait(&scene.steps);
+    while (fe_heap_alloc(heap, 3 * UNIT_BYTES) != NULL) continue;
+    for (size_t j = 0; j < MOST && scene.blocks[j] != NULL; j++) fe_free(scene.blocks[j]);
+    void *block = fe_heap_alloc(heap, 3 * UNIT_BYTES);
+    if (block == NULL) fail_msg("no memory behind blocks of %zu bytes", loads[i].size);
+    pthread_barrier_wait(&scene.steps);
+    assert_int_equal(pthread_join(holder, NULL), 0);
+    fe_heap_destroy(heap);
+    memset(scene.blocks, 0, sizeof scene.blocks);
+    assert_true(fe_context_destroy(own) && fe_context_destroy(context));
+    assert_true(fe_arenas_destroy(arenas));
+    free(region);
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      test_that(all_that_others_freed_comes_back_by_fe_trim),
+      test_that(all_that_others_freed_comes_back_by_a_forced_collect),
+      test_that(what_is_live_stays),
+      test_that(many_empty_shards_come_back_by_the_frees_alone),
+      test_that(a_waiting_shard_that_is_in_the_inbox_comes_back),
+      test_that(a_request_that_finds_no_memory_gets_what_others_keep),
+  };
+  return cmocka_run_group_tests_name("reclaim", tests, NULL, NULL);
+}
