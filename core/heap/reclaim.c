@@ -85,9 +85,10 @@ static bool has_message(fe_heap_t *heap) {
 /* Whether a look inside would find what the last one left. */
 static bool is_as_it_was(fe_heap_t *heap) {
   if (has_message(heap)) return false;
-  if (fe_account_is_tight(&heap->account)) return true;
+  bool is_tight = fe_account_is_tight(&heap->account);
+  if (!fe_gate_is_free(&heap->gate)) return is_tight;
   return atomic_load_explicit(&heap->has_rested, memory_order_relaxed) &&
-         !fe_budget_is_limited(&heap->budget);
+         (is_tight || !fe_budget_is_limited(&heap->budget));
 }
 
 /* Inside. */
