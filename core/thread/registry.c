@@ -119,11 +119,19 @@ static fe_heap_t *make_heap(void) {
   return heap;
 }
 
+/* What the thread set for itself is not for the next one that has the heap; heaps that stand under
+ * this one go on with it. */
+static void lift_limit(fe_heap_t *heap) {
+  bool has_children = atomic_load_explicit(&heap->child_count, memory_order_relaxed) > 0;
+  if (fe_heap_limit(heap) != 0 && !has_children) fe_heap_set_limit(heap, 0);
+}
+
 /* Runs at the end of each thread that has a heap. A later destructor that allocates gets one again,
  * and this runs once more. */
 static void detach(void *slot) {
   fe_heap_t *heap = slot;
   fe_registry_slot = &fe_heap_empty;
+  lift_limit(heap);
   fe_heap_rest(heap);
   if (!heap->is_on_roll || !fe_roll_lock()) return;
   fe_gate_enter(&heap->gate);
