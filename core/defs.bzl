@@ -59,11 +59,14 @@ def fe_floor(name, visibility, floors_below = [], srcs = None, hosted = [], free
       copts: further options of the compiler.
       **kwargs: of cc_library.
     """
-    # What is built in another way than as a library: the fuzzer.
+    # For what is not built of libraries: the fuzzer, and a test that reads the text.
     native.filegroup(
         name = "sources",
         srcs = native.glob(["*.c", "*.h"], exclude = freestanding, allow_empty = True),
-        visibility = ["//tests/fuzz:__pkg__"],
+        visibility = [
+            "//tests/fuzz:__pkg__",
+            "//tests/litmus:__pkg__",
+        ],
     )
     variants = [
         ("", _TLS_AT_START, []),
