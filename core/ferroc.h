@@ -114,8 +114,9 @@ FE_API void fe_collect(bool force);
 /* Returns all memory without blocks to the system, as fe_collect(true) does, and how many bytes it
  * is: whole shards of 64 KiB that were in use since they came from the system, and what other
  * threads returned at the same time. Memory goes back by
- * itself, too, some 0.1 s after it was freed, while the program goes on allocating and freeing.
- * What the heaps of running threads keep for their next allocations stays. Any thread. */
+ * itself, too, some 0.1 s after it was freed, while the program goes on allocating and freeing
+ * (with the option background_purge also while it sleeps). What the heaps of running threads keep
+ * for their next allocations stays. Any thread. */
 FE_API size_t fe_trim(void);
 
 /* Whether ptr lies in memory that ferroc manages; answers for any address, in constant time.
@@ -249,13 +250,17 @@ FE_API fe_heap_t *fe_thread_heap(void);
  * - verbose (0): 1 tells on stderr what the library is doing at large.
  * - on_error (report): what an error of the caller does beside its return value: silent (nothing),
  *   report (a line on stderr) or abort (the line and SIGABRT).
+ * - background_purge (0): 1 starts a thread of ferroc's own that gives free memory back while the
+ *   program does nothing; it sleeps unless there is some. Set by the environment it is started
+ *   when the process has 1 MiB or more, and in the child of a fork when that has 1 MiB more.
  *
  * Each may also be set by an environment variable, in capitals: FERROC_PURGE_DELAY_MS=100. These
  * are read once, when the library is loaded, and not at all in set-uid programs.
  */
 
 /* Sets an option. False and errno EINVAL, with a line on stderr that says what is allowed, for an
- * unknown name or a value that is not allowed. Any thread. */
+ * unknown name or a value that is not allowed; for background_purge also with the reason in errno
+ * when the thread cannot be started (EAGAIN, say), and the option stays 0. Any thread. */
 FE_API bool fe_option_set(const char *name, const char *value);
 
 /* Writes the value of an option into text, cut off to size - 1 bytes and a zero. Returns its whole

@@ -303,6 +303,8 @@ static void give_chunk(const fe_base_t *base, const fe_run_t *run) {
   fe_chunk_release(base, run->start, size);
 }
 
+void (*_Atomic fe_arenas_on_give)(fe_arenas_t *arenas);
+
 void fe_arenas_give(fe_arenas_t *arenas, const fe_run_t *run) {
   if (run->arena == NULL) {
     fe_arenas_count_give_chunk(arenas, run->unit_count);
@@ -323,4 +325,5 @@ void fe_arenas_give(fe_arenas_t *arenas, const fe_run_t *run) {
     left -= count;
   }
   fe_arenas_tick(arenas);
+  fe_arenas_tell_given(arenas);
 }

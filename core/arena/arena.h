@@ -123,6 +123,15 @@ void fe_arenas_tick(fe_arenas_t *arenas);
 /* Returns the memory of all free units to the system now. Any thread. */
 void fe_arenas_purge(fe_arenas_t *arenas);
 
+/* Called when there may be more to give back to the system than before: whenever units were given
+ * back. NULL: nothing is called. Relaxed: one who finds it a moment late may miss the first. */
+extern void (*_Atomic fe_arenas_on_give)(fe_arenas_t *arenas);
+
+static inline void fe_arenas_tell_given(fe_arenas_t *arenas) {
+  void (*on_give)(fe_arenas_t *) = atomic_load_explicit(&fe_arenas_on_give, memory_order_relaxed);
+  if (FE_UNLIKELY(on_give != NULL)) on_give(arenas);
+}
+
 /* How much memory is free and will go back to the system if nobody takes it: an estimate. */
 static inline size_t fe_arenas_waiting_bytes(fe_arenas_t *arenas) {
   if (arenas->base->decommit == NULL) return 0;

@@ -11,9 +11,10 @@ typedef enum fe_setting {
   FE_SETTING_PURGE_DELAY_MS,
   FE_SETTING_HUGE_PAGES, /* an fe_huge_pages_t */
   FE_SETTING_MEMORY_LIMIT,
-  FE_SETTING_STATS_AT_EXIT, /* 0 or 1 */
-  FE_SETTING_VERBOSE,       /* 0 or 1 */
-  FE_SETTING_ON_ERROR,      /* an fe_on_error_t */
+  FE_SETTING_STATS_AT_EXIT,    /* 0 or 1 */
+  FE_SETTING_VERBOSE,          /* 0 or 1 */
+  FE_SETTING_ON_ERROR,         /* an fe_on_error_t */
+  FE_SETTING_BACKGROUND_PURGE, /* 0 or 1 */
   FE_SETTING_COUNT,
 } fe_setting_t;
 

@@ -6,6 +6,7 @@
 
 #include "core/global/global.h"
 #include "core/global/options.h"
+#include "core/thread/background.h"
 #include "core/thread/registry.h"
 
 __attribute__((constructor)) static void start(void) {
@@ -13,7 +14,10 @@ __attribute__((constructor)) static void start(void) {
   fe_registry_mind_forks();
 }
 
-__attribute__((destructor)) static void end(void) { fe_environment_at_exit(); }
+__attribute__((destructor)) static void end(void) {
+  fe_background_end();
+  fe_environment_at_exit();
+}
 
 FE_COLD void *fe_global_alloc_slowly(size_t size) {
   fe_heap_t *heap = fe_registry_attach();

@@ -7,6 +7,7 @@
 #include "core/base/settings.h"
 #include "core/ferroc.h"
 #include "core/heap/budget.h"
+#include "core/thread/background.h"
 
 typedef enum fe_option_kind {
   KIND_NUMBER,
@@ -37,6 +38,7 @@ static const fe_option_t options[FE_SETTING_COUNT] = {
                              KIND_WORD,
                              "silent, report or abort",
                              {"silent", "report", "abort"}},
+    [FE_SETTING_BACKGROUND_PURGE] = {"background_purge", KIND_WORD, "0 or 1", {"0", "1"}},
 };
 
 static unsigned smallest(unsigned a, unsigned b, unsigned c) {
@@ -131,14 +133,23 @@ bool fe_option_apply(const char *where, const char *name, const char *text) {
     size_t limit = value == 0 ? SIZE_MAX : value;
     atomic_store_explicit(&fe_budget_process.limit, limit, memory_order_relaxed);
   }
+  if (setting == FE_SETTING_BACKGROUND_PURGE) fe_background_expect();
   return true;
+}
+
+/* Whether the program's wish could be met at once; from the environment it is met later. */
+static bool settle(const char *name) {
+  if (find(name) != FE_SETTING_BACKGROUND_PURGE) return true;
+  int error = fe_background_settle();
+  if (error != 0) errno = error;
+  return error == 0;
 }
 
 bool fe_option_set(const char *name, const char *value) {
   if (name == NULL || value == NULL) {
     fe_warn("fe_option_set: the name and the value must not be NULL");
   } else if (fe_option_apply("fe_option_set", name, value)) {
-    return true;
+    return settle(name);
   }
   errno = EINVAL;
   return false;

@@ -224,6 +224,8 @@ void fe_heap_reclaim_all(void);
 
 /* After a slow call of the heap's user. */
 void fe_heap_pulse(fe_heap_t *heap);
+/* Before a slow allocation of `size` bytes. */
+void fe_heap_pulse_before_alloc(fe_heap_t *heap, size_t size);
 /* After a large block was freed: there may be much to give back and no other slow call. */
 void fe_heap_pulse_after_large(fe_heap_t *heap);
 /* Before the user of `heap`, which may be fe_heap_empty, frees a block of another heap. */
@@ -231,6 +233,10 @@ void fe_heap_pulse_before_remote(fe_heap_t *heap, const fe_heap_t *other);
 
 /* Called at each look: for what the floor above has to do. NULL: nothing. */
 extern void (*_Atomic fe_heap_on_tick)(void);
+
+/* Called before each slow allocation, when the heaps of the calling thread are in order, so that it
+ * may allocate itself. NULL: nothing. */
+extern void (*_Atomic fe_heap_on_alloc)(size_t size);
 
 /* -- All that follows is for who is inside -- */
 

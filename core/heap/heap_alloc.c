@@ -169,7 +169,7 @@ static void *alloc(fe_heap_t *heap, request_t request, size_t bytes) {
 }
 
 FE_COLD void *fe_heap_alloc_slowly(fe_heap_t *heap, size_t size) {
-  fe_heap_pulse(heap);
+  fe_heap_pulse_before_alloc(heap, size);
   return alloc(heap, (request_t){.size = fe_checked_size(size)}, size);
 }
 

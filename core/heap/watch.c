@@ -1,5 +1,6 @@
 /* Looking at the clock on the way of ordinary work, so that what is free for long goes back to the
- * system, and no thread of ferroc's own is needed for it.
+ * system, and no thread of ferroc's own is needed for it while the program works
+ * (thread/background.h is for the time when it does not).
  *
  * The slow ways count, and look now and then. That is not enough after a peak: a program that then
  * works lightly may never leave the short ways. So while much memory waits to go back, the heap
@@ -18,6 +19,7 @@
 static uint32_t watch_ms(void) { return 4 * (uint32_t)fe_setting(FE_SETTING_PURGE_DELAY_MS) + 300; }
 
 void (*_Atomic fe_heap_on_tick)(void);
+void (*_Atomic fe_heap_on_alloc)(size_t size);
 
 static size_t held_bytes(const fe_heap_t *heap) {
   return heap->account.held_bytes +
@@ -59,11 +61,20 @@ void fe_heap_pulse(fe_heap_t *heap) {
   if (is_time_to_look(heap)) look_at_clock(heap);
 }
 
+void fe_heap_pulse_before_alloc(fe_heap_t *heap, size_t size) {
+  void (*on_alloc)(size_t) = atomic_load_explicit(&fe_heap_on_alloc, memory_order_relaxed);
+  if (FE_UNLIKELY(on_alloc != NULL)) on_alloc(size);
+  fe_heap_pulse(heap);
+}
+
 void fe_heap_pulse_after_large(fe_heap_t *heap) { look_at_clock(heap); }
 
 /* What is freed in an idle heap waits until the idle ones are collected. */
 void fe_heap_pulse_before_remote(fe_heap_t *heap, const fe_heap_t *other) {
   if (heap == &fe_heap_empty || !is_time_to_look(heap)) return;
-  if (fe_gate_is_free(&other->gate)) watch(heap, true);
+  if (fe_gate_is_free(&other->gate)) {
+    watch(heap, true);
+    fe_arenas_tell_given(other->context->arenas);
+  }
   look_at_clock(heap);
 }

@@ -6,6 +6,7 @@
 
 #include "core/heap/roll.h"
 #include "core/slab/remote.h"
+#include "core/thread/background.h"
 
 _Thread_local fe_heap_t *fe_registry_slot = &fe_heap_empty;
 
@@ -138,6 +139,7 @@ static void detach(void *slot) {
   push_idle(heap);
   fe_gate_leave(&heap->gate, FE_GATE_FREE);
   fe_roll_unlock();
+  fe_background_nudge();
 }
 
 static void make_exit_key(void) { has_exit_key = pthread_key_create(&exit_key, detach) == 0; }

@@ -23,6 +23,7 @@ static void each_option_has_its_default(void **state) {
   assert_option("stats_at_exit", "0");
   assert_option("verbose", "0");
   assert_option("on_error", "report");
+  assert_option("background_purge", "0");
 }
 
 static void what_is_set_is_read_again(void **state) {
@@ -33,6 +34,9 @@ static void what_is_set_is_read_again(void **state) {
   assert_true(fe_option_set("huge_pages", "never"));
   assert_option("huge_pages", "never");
   assert_true(fe_option_set("huge_pages", "by_need"));
+  assert_true(fe_option_set("background_purge", "1"));
+  assert_option("background_purge", "1");
+  assert_true(fe_option_set("background_purge", "0"));
 }
 
 static void bytes_may_have_a_unit(void **state) {
@@ -90,6 +94,7 @@ static void a_wrong_value_gets_what_is_allowed(void **state) {
   assert_refused("memory_limit", "99999999999T", "512K");
   assert_refused("verbose", "yes", "allowed are 0 or 1");
   assert_refused("verbose", NULL, "must not be NULL");
+  assert_refused("background_purge", "2", "allowed are 0 or 1");
 }
 
 /* -- What they do --------------------------------------------------------------------------------

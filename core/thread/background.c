@@ -1,0 +1,311 @@
+/* The life of the thread that gives memory back, and what it does; see background.h for the
+ * protocol. It has no heap, and allocates nothing. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* sem_clockwait, pthread_setname_np */
+#endif
+
+#include "core/thread/background.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/base/settings.h"
+#include "core/heap/heap.h"
+#include "core/thread/registry.h"
+
+/* The thread's own frames take a tenth of this; the C library takes thread-local variables from it.
+ */
+#define FE_BACKGROUND_STACK_BYTES ((size_t)128 << 10)
+
+/* A process that does not come to have so much, or to let so much wait, has little to give back: no
+ * thread for that. */
+#define FE_WORTH_BYTES ((size_t)1 << 20)
+
+/* So often idle heaps are collected; by others, too (registry.c). */
+#define FE_COLLECT_MS 200
+
+/* What is given ages at the next tick, and goes at the one after it. One that counts already may be
+ * another thread's, which has not come to ageing. */
+#define FE_TICKS_ENOUGH 3
+
+/* The step of the coarse clock that ticks go by. */
+#define FE_CLOCK_STEP_MS 4
+
+/* So late a changed purge_delay_ms is noticed. */
+#define FE_NAP_MAX_MS 1000
+
+typedef enum mood { ASLEEP, QUIET, NUDGED } mood_t;
+
+static _Atomic(mood_t) mood = NUDGED;
+static sem_t bell;
+static atomic_bool is_ending;
+
+/* Held by who starts or ends the thread; never by the thread, nor by who nudges it. */
+static pthread_mutex_t life_mutex = PTHREAD_MUTEX_INITIALIZER;
+static bool is_running;
+static pthread_t thread;
+static pid_t process; /* in which it runs: a child may have been made without handlers of forks */
+
+/* What a process had that is expected to need the thread: one that was just forked has the memory
+ * of its parent. */
+static _Atomic(size_t) first_committed_bytes;
+static _Atomic(size_t) first_waiting_bytes;
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+/* -- What the thread does -- */
+
+/* What has happened since the last nudge, and when. */
+typedef struct progress {
+  unsigned tick_count;
+  uint32_t tick_ms;
+  bool has_collected;
+  uint32_t collect_ms;
+} progress_t;
+
+static uint32_t last_tick_ms(void) {
+  return atomic_load_explicit(&fe_arenas_default.tick_ms, memory_order_relaxed);
+}
+
+/* Takes the mood down to QUIET first, so that what comes in the meantime is noticed. */
+static void look(progress_t *progress) {
+  if (atomic_exchange_explicit(&mood, QUIET, memory_order_acq_rel) == NUDGED) {
+    progress->tick_count = 0;
+    progress->tick_ms = last_tick_ms();
+    progress->has_collected = false;
+  }
+  fe_arenas_tick(&fe_arenas_default);
+  uint32_t tick_ms = last_tick_ms();
+  if (tick_ms != progress->tick_ms) progress->tick_count++;
+  progress->tick_ms = tick_ms;
+  if (fe_clock_ms() - progress->collect_ms < FE_COLLECT_MS) return;
+  fe_registry_collect_idle();
+  progress->has_collected = true;
+  progress->collect_ms = fe_clock_ms();
+}
+
+/* Whether all has gone that can: what is still there after enough ticks is part of huge pages in
+ * use, or the system does not take it. */
+static bool is_done(const progress_t *progress) {
+  if (!progress->has_collected) return false;
+  return progress->tick_count >= FE_TICKS_ENOUGH ||
+         fe_arenas_waiting_bytes(&fe_arenas_default) == 0;
+}
+
+/* Of a time `since_ms`, how much is left of `wait_ms`. */
+static size_t rest_of(size_t wait_ms, uint32_t since_ms) {
+  uint32_t passed = fe_clock_ms() - since_ms;
+  return passed < wait_ms ? wait_ms - passed : 0;
+}
+
+static size_t ms_until_next_look(const progress_t *progress) {
+  size_t rest = rest_of(fe_setting(FE_SETTING_PURGE_DELAY_MS), progress->tick_ms);
+  if (!progress->has_collected) {
+    size_t until_collect = rest_of(FE_COLLECT_MS, progress->collect_ms);
+    bool has_ticks = fe_arenas_waiting_bytes(&fe_arenas_default) != 0;
+    if (!has_ticks || until_collect < rest) rest = until_collect;
+  }
+  return (rest < FE_NAP_MAX_MS ? rest : FE_NAP_MAX_MS) + FE_CLOCK_STEP_MS;
+}
+
+/* A clock that never goes back; where the C library cannot wait by it, the one that there is. */
+#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 30)
+#define FE_NAP_CLOCK CLOCK_MONOTONIC
+static void wait_for_bell(const struct timespec *until) {
+  sem_clockwait(&bell, FE_NAP_CLOCK, until);
+}
+#else
+#define FE_NAP_CLOCK CLOCK_REALTIME
+static void wait_for_bell(const struct timespec *until) { sem_timedwait(&bell, until); }
+#endif
+
+/* A bell that was rung for a sleep that is over ends a nap early, which does no harm. */
+static void nap(size_t ms) {
+  struct timespec until;
+  clock_gettime(FE_NAP_CLOCK, &until);
+  long nanoseconds = until.tv_nsec + (long)(ms % 1000) * 1000000;
+  until.tv_sec += (time_t)(ms / 1000) + nanoseconds / 1000000000;
+  until.tv_nsec = nanoseconds % 1000000000;
+  wait_for_bell(&until);
+}
+
+static bool must_end(void) { return atomic_load_explicit(&is_ending, memory_order_acquire); }
+
+static void sleep_until_nudged(void) {
+  mood_t expected = QUIET;
+  if (!atomic_compare_exchange_strong_explicit(&mood, &expected, ASLEEP, memory_order_acq_rel,
+                                               memory_order_relaxed)) {
+    return;
+  }
+  /* The look before may have been what took the last nudge away. */
+  while (!must_end() && atomic_load_explicit(&mood, memory_order_acquire) == ASLEEP) {
+    sem_wait(&bell);
+  }
+}
+
+static void *work(void *unused) {
+  (void)unused;
+  pthread_setname_np(pthread_self(), "ferroc-purge");
+  progress_t progress = {.tick_ms = last_tick_ms(), .collect_ms = fe_clock_ms()};
+  while (!must_end()) {
+    look(&progress);
+    if (is_done(&progress)) {
+      sleep_until_nudged();
+      progress.collect_ms = fe_clock_ms();
+    } else {
+      nap(ms_until_next_look(&progress));
+    }
+  }
+  return NULL;
+}
+
+/* -- What others do -- */
+
+void fe_background_nudge(void) {
+  if (atomic_load_explicit(&fe_arenas_on_give, memory_order_relaxed) == NULL) return;
+  if (atomic_exchange_explicit(&mood, NUDGED, memory_order_acq_rel) != ASLEEP) return;
+  int saved_errno = errno;
+  sem_post(&bell);
+  errno = saved_errno;
+}
+
+static void after_give(fe_arenas_t *arenas) {
+  if (arenas == &fe_arenas_default) fe_background_nudge();
+}
+
+/* With all signals blocked, which the new thread takes over. */
+static int create_thread(void) {
+  pthread_attr_t attributes;
+  int error = pthread_attr_init(&attributes);
+  if (error != 0) return error;
+  pthread_attr_setstacksize(&attributes, FE_BACKGROUND_STACK_BYTES);
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  error = pthread_create(&thread, &attributes, work, NULL);
+  /* The program's thread-local variables do not fit. */
+  if (error == EINVAL) error = pthread_create(&thread, NULL, work, NULL);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  pthread_attr_destroy(&attributes);
+  return error;
+}
+
+/* The system's refusal is no error of the caller's: it does not end the program. */
+static void say_refusal(int error) {
+  if (fe_setting(FE_SETTING_ON_ERROR) == FE_ON_ERROR_SILENT) return;
+  fe_note(
+      "background_purge: no thread can be started (error %d); memory goes back while the "
+      "program works",
+      error);
+}
+
+/* The three functions that follow: with the mutex. */
+
+static int start(void) {
+  atomic_store_explicit(&is_ending, false, memory_order_relaxed);
+  /* Before the thread's first look, which sees what was given without a nudge. */
+  atomic_store_explicit(&fe_arenas_on_give, after_give, memory_order_relaxed);
+  int error = create_thread();
+  if (error == 0) {
+    is_running = true;
+    process = getpid();
+    return 0;
+  }
+  atomic_store_explicit(&fe_arenas_on_give, NULL, memory_order_relaxed);
+  atomic_store_explicit(&fe_settings[FE_SETTING_BACKGROUND_PURGE], 0, memory_order_relaxed);
+  say_refusal(error);
+  return error;
+}
+
+static void stop(void) {
+  atomic_store_explicit(&fe_arenas_on_give, NULL, memory_order_relaxed);
+  atomic_store_explicit(&is_ending, true, memory_order_release);
+  atomic_exchange_explicit(&mood, NUDGED, memory_order_acq_rel);
+  sem_post(&bell);
+  pthread_join(thread, NULL);
+  is_running = false;
+}
+
+static int start_or_stop(void) {
+  bool is_wanted = fe_setting(FE_SETTING_BACKGROUND_PURGE) != 0;
+  bool runs_here = is_running && process == getpid();
+  atomic_store_explicit(&fe_heap_on_alloc, NULL, memory_order_relaxed);
+  if (is_wanted && !runs_here) return start();
+  if (!is_wanted && runs_here) stop();
+  return 0;
+}
+
+static size_t committed_bytes(void) {
+  return FE_UNIT_SIZE *
+         atomic_load_explicit(&fe_arenas_default.figures.committed_units, memory_order_relaxed);
+}
+
+static bool is_worth(size_t bytes, _Atomic(size_t) *first_bytes) {
+  return bytes >= FE_WORTH_BYTES + atomic_load_explicit(first_bytes, memory_order_relaxed);
+}
+
+/* What pthread_create allocates in turn comes here, too, and finds the mutex locked. */
+static void start_if_worth(size_t size) {
+  if (size < FE_WORTH_BYTES && !is_worth(committed_bytes(), &first_committed_bytes) &&
+      !is_worth(fe_arenas_waiting_bytes(&fe_arenas_default), &first_waiting_bytes)) {
+    return;
+  }
+  if (pthread_mutex_trylock(&life_mutex) != 0) return;
+  int saved_errno = errno;
+  start_or_stop();
+  errno = saved_errno;
+  pthread_mutex_unlock(&life_mutex);
+}
+
+static void expect(void) {
+  if (fe_setting(FE_SETTING_BACKGROUND_PURGE) == 0) return;
+  atomic_store_explicit(&first_committed_bytes, committed_bytes(), memory_order_relaxed);
+  atomic_store_explicit(&first_waiting_bytes, fe_arenas_waiting_bytes(&fe_arenas_default),
+                        memory_order_relaxed);
+  atomic_store_explicit(&fe_heap_on_alloc, start_if_worth, memory_order_relaxed);
+}
+
+/* Nobody else is here, and whatever others were doing with these is undone. */
+static void begin_child(void) {
+  pthread_mutex_init(&life_mutex, NULL);
+  sem_init(&bell, 0, 0);
+  atomic_store_explicit(&mood, NUDGED, memory_order_relaxed);
+  atomic_store_explicit(&fe_arenas_on_give, NULL, memory_order_relaxed);
+  is_running = false;
+  expect();
+}
+
+/* Once, and not when the thread is started: the C library allocates under the lock of its list of
+ * handlers. */
+static void prepare(void) {
+  sem_init(&bell, 0, 0);
+  pthread_atfork(NULL, NULL, begin_child);
+}
+
+void fe_background_expect(void) {
+  pthread_once(&once, prepare);
+  expect();
+}
+
+int fe_background_settle(void) {
+  pthread_once(&once, prepare);
+  pthread_mutex_lock(&life_mutex);
+  int error = start_or_stop();
+  pthread_mutex_unlock(&life_mutex);
+  return error;
+}
+
+/* Who ends the program in the middle of a start finds the mutex locked; the process then takes the
+ * thread with it, which does no harm. */
+void fe_background_end(void) {
+  atomic_store_explicit(&fe_heap_on_alloc, NULL, memory_order_relaxed);
+  if (pthread_mutex_trylock(&life_mutex) != 0) return;
+  if (is_running && process == getpid()) stop();
+  pthread_mutex_unlock(&life_mutex);
+}
