@@ -72,11 +72,19 @@ static threads_t look_at_threads(void) {
 static int wait_for_purger(void) {
   for (int i = 0; i < 5000; i++) {
     threads_t threads = look_at_threads();
-    require(threads.purger_count <= 1);
     if (threads.purger_count == 1) return threads.purger;
     usleep(1000);
   }
   return 0;
+}
+
+/* A thread that was waited for may be seen for a moment more. */
+static bool is_purger_gone(void) {
+  for (int i = 0; i < 5000; i++) {
+    if (look_at_threads().purger_count == 0) return true;
+    usleep(1000);
+  }
+  return false;
 }
 
 /* -- Memory that comes and goes ----------------------------------------------------------------
@@ -260,7 +268,7 @@ static void it_comes_and_goes_with_the_option(void **state) {
     if (i % 3 == 0) fe_free(memset(fe_malloc(5 * MIB), 1, 5 * MIB));
     switch_off();
     switch_off();
-    assert_int_equal(look_at_threads().purger_count, 0);
+    assert_true(is_purger_gone());
   }
 }
 
@@ -286,7 +294,7 @@ static void threads_may_switch_it_at_the_same_time(void **state) {
   switch_on();
   assert_true(wait_for_purger() != 0);
   switch_off();
-  assert_int_equal(look_at_threads().purger_count, 0);
+  assert_true(is_purger_gone());
 }
 
 static void it_takes_no_signals_and_has_no_heap(void **state) {
