@@ -217,6 +217,9 @@ bool fe_heap_make_room(fe_heap_t *heap);
 /* The same after a limit forbade so many bytes: gets back what heaps under it keep. */
 bool fe_heap_make_room_in_budget(fe_heap_t *heap, size_t bytes);
 
+/* Gets back what is left of fe_heap_after_emptied; cheap if that is nothing. */
+void fe_heap_reclaim_emptied(void);
+
 /* Gets back what all heaps keep. */
 void fe_heap_reclaim_all(void);
 

@@ -118,14 +118,20 @@ bool fe_heap_reclaim(fe_heap_t *heap) {
 /* So few empty shards are left to the holder, or to the next tick. */
 #define FE_EMPTIED_MIN 16
 
+/* Some heap has fewer than that. Relaxed, a hint: who set it may be seen late, not missed. */
+static atomic_bool has_emptied;
+
 void fe_heap_after_emptied(fe_heap_t *heap) {
   uint32_t count = atomic_fetch_add_explicit(&heap->emptied_count, 1, memory_order_relaxed) + 1;
   /* A look goes through all shards, so it must be worth it. */
   uint32_t gate;
-  if (count < FE_EMPTIED_MIN || count < fe_heap_shard_count(heap) / 8) return;
-  if (!fe_gate_try(&heap->gate, &gate)) return;
-  reclaim(heap, gate);
-  fe_gate_leave(&heap->gate, gate);
+  bool is_worth = count >= FE_EMPTIED_MIN && count >= fe_heap_shard_count(heap) / 8;
+  if (is_worth && fe_gate_try(&heap->gate, &gate)) {
+    reclaim(heap, gate);
+    fe_gate_leave(&heap->gate, gate);
+  } else if (!atomic_exchange_explicit(&has_emptied, true, memory_order_relaxed)) {
+    fe_arenas_tell_given(heap->context->arenas);
+  }
 }
 
 /* -- Many heaps -- */
@@ -169,6 +175,15 @@ bool fe_heap_make_room(fe_heap_t *heap) {
   fe_heap_collect(heap, false);
   bool has_given = fe_heap_shard_count(heap) + heap->mixed.shard_count < shards;
   return reclaim_others(&(others_t){.but = heap, .arenas = heap->context->arenas}) || has_given;
+}
+
+void fe_heap_reclaim_emptied(void) {
+  if (!atomic_load_explicit(&has_emptied, memory_order_relaxed) || !fe_roll_lock()) return;
+  atomic_store_explicit(&has_emptied, false, memory_order_relaxed);
+  for (fe_heap_t *heap = fe_roll_first; heap != NULL; heap = heap->roll_next) {
+    if (atomic_load_explicit(&heap->emptied_count, memory_order_relaxed) > 0) fe_heap_reclaim(heap);
+  }
+  fe_roll_unlock();
 }
 
 void fe_heap_reclaim_all(void) {

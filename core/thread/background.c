@@ -84,6 +84,7 @@ static void look(progress_t *progress) {
   if (tick_ms != progress->tick_ms) progress->tick_count++;
   progress->tick_ms = tick_ms;
   if (fe_clock_ms() - progress->collect_ms < FE_COLLECT_MS) return;
+  fe_heap_reclaim_emptied();
   fe_registry_collect_idle();
   progress->has_collected = true;
   progress->collect_ms = fe_clock_ms();
@@ -155,6 +156,8 @@ static void *work(void *unused) {
   while (!must_end()) {
     look(&progress);
     if (is_done(&progress)) {
+      /* What this gives back is a nudge. */
+      fe_heap_reclaim_all();
       sleep_until_nudged();
       progress.collect_ms = fe_clock_ms();
     } else {

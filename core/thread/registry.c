@@ -94,7 +94,6 @@ void fe_registry_collect_idle(void) {
 
 /* Idle heaps keep some memory for the thread that has them next, but not for long. */
 static void tick(void) {
-  if (count_idle() == 0) return;
   uint32_t now = fe_clock_ms();
   uint32_t last = atomic_load_explicit(&tick_ms, memory_order_relaxed);
   if (now - last < FE_IDLE_COLLECT_MS) return;
@@ -102,6 +101,7 @@ static void tick(void) {
                                                memory_order_relaxed)) {
     return;
   }
+  fe_heap_reclaim_emptied();
   fe_registry_collect_idle();
 }
 
