@@ -106,17 +106,20 @@ FE_API void *fe_new_nothrow(size_t size);
 FE_API void *fe_new_aligned(size_t size, size_t alignment);
 FE_API void *fe_new_aligned_nothrow(size_t size, size_t alignment);
 
-/* Takes in the blocks that other threads freed in the calling thread's heap. force: does so for the
- * heaps of threads that ended, too, and returns all memory without blocks to the system, whoever
- * freed it. */
+/* Takes in the blocks that other threads freed in the calling thread's heap, and gives up its empty
+ * shards. force: as fe_trim. */
 FE_API void fe_collect(bool force);
 
-/* Returns all memory without blocks to the system, as fe_collect(true) does, and how many bytes it
- * is: whole shards of 64 KiB that were in use since they came from the system, and what other
- * threads returned at the same time. Memory goes back by
- * itself, too, some 0.1 s after it was freed, while the program goes on allocating and freeing
- * (with the option background_purge also while it sleeps). What the heaps of running threads keep
- * for their next allocations stays. Any thread. */
+/* Returns all memory without blocks to the system, whoever freed it and whose heap it is in: the
+ * calling thread's, those of other threads that run, wait or ended, explicit ones, and those that
+ * were handed over. Heaps of threads that ended, in which nothing lives, end. How many bytes went
+ * back: whole shards of 64 KiB that were in use since they came from the system, and what other
+ * threads returned at the same time.
+ * What stays in a heap that some other thread holds: the shards from which its next allocations
+ * come, at most one for each size class (64 KiB; 79 classes), and empty ones whose last block that
+ * thread is just freeing. Memory goes back by itself, too, some 0.1 s after it was freed, while the
+ * program goes on allocating and freeing; with the option background_purge also while it does not.
+ * Any thread. */
 FE_API size_t fe_trim(void);
 
 /* Whether ptr lies in memory that ferroc manages; answers for any address, in constant time.
@@ -223,9 +226,15 @@ FE_API size_t fe_heap_used_bytes(fe_heap_t *heap);
 
 /* Sets the most bytes that the blocks of the heap and of the heaps under it may take; an allocation
  * that would pass it gives NULL and ENOMEM, and freeing makes room again. 0 lifts the limit. Below
- * what is in use already: every allocation fails until enough is freed. Exact for the heap's own
- * blocks; a heap under it counts with the free blocks that it keeps for its next allocations, until
- * it meets the limit itself. */
+ * what is in use already: every allocation fails until enough is freed.
+ *
+ * Exact for the heap's own blocks: it refuses only what its live blocks leave no room for. A limit
+ * that several heaps share (of a parent, of the process) takes back what they keep for nobody
+ * before it refuses anything: of heaps that were handed over or whose thread ended all that is not
+ * live; of a heap that some thread holds, whether it works or waits, all but a rest: the free
+ * blocks of the shards from which its next allocations come, at most one shard (64 KiB) for each
+ * size class that it uses, and what it takes while the request is under way. A heap that has met
+ * the limit itself keeps no rest. */
 FE_API void fe_heap_set_limit(fe_heap_t *heap, size_t memory_limit);
 FE_API size_t fe_heap_limit(const fe_heap_t *heap);
 
@@ -233,7 +242,9 @@ FE_API size_t fe_heap_limit(const fe_heap_t *heap);
  * fe_collect. */
 FE_API void fe_heap_collect(fe_heap_t *heap, bool force);
 
-/* The calling thread's heap, made at the first call. NULL and ENOMEM when it cannot be. */
+/* The calling thread's heap, made at the first call. It is this thread's until the thread ends;
+ * then it goes to another one, or ends when nothing lives in it, so that nobody may use the pointer
+ * any more. NULL and ENOMEM when it cannot be made. */
 FE_API fe_heap_t *fe_thread_heap(void);
 
 /* -- Options ---------------------------------------------------------------------------------
@@ -244,7 +255,7 @@ FE_API fe_heap_t *fe_thread_heap(void);
  *   freed goes back after one to two times as long. 0: at the next occasion.
  * - huge_pages (by_need): never, by_need (for the blocks of heaps of 32 MiB and more) or always.
  * - memory_limit (0): bytes (also as 512K, 64M, 2G) that the blocks of all heaps may take together;
- *   0 is no limit. As with a parent's limit, a heap counts with the free blocks that it keeps.
+ *   0 is no limit. As with a parent's limit, see fe_heap_set_limit.
  * - stats_at_exit (0): 1 writes the figures of all heaps to stderr, as JSON, when the program
  *   ends.
  * - verbose (0): 1 tells on stderr what the library is doing at large.

@@ -13,6 +13,9 @@
  *   heap      what a caller allocates from; used by one thread at a time
  *   context   what heaps take units from: the arenas, and a hint where to look first
  *   budget    what a heap may take, and what it and those under it have taken
+ *   gate      lets one thread at a time inside of a heap, its holder or somebody else
+ *   account   what a heap has charged its budget for
+ *   roll      the list of all heaps
  *   registry  gives each thread its heap, takes it back at the thread's end
  *   granule   the smallest step between sizes: 8 or 16 bytes, a property of the heap
  */
