@@ -3,42 +3,62 @@
 
 #include "core/arena/bitmap.h"
 #include "core/arena/counting.h"
+#include "core/arena/passing.h"
 #include "core/base/settings.h"
 
 /* Blocks of more slabs than this get a chunk of their own, returned when they are freed. */
 #define FE_ARENA_RUN_SLABS_MAX (((size_t)128 << 20) >> FE_SLAB_SHIFT)
 
-/* Notes that the caller's units, `count` of them, are in use now, and sees to it that there is
- * memory behind them. On success run tells whether all of them are zero; on failure the units are
- * given back. */
-static bool mark_taken(fe_arena_t *arena, unsigned index, fe_units_t mask, unsigned count,
-                       bool *is_zero) {
+/* Puts memory behind units of a base that commits; returns those for which it had none. */
+static fe_units_t commit_units(fe_arena_t *arena, unsigned index, fe_units_t missing) {
   const fe_base_t *base = arena->arenas->base;
-  fe_slab_t *slab = &arena->slab[index];
-  fe_track_open(fe_unit_address(arena, index, fe_bitmap_first(mask)),
-                fe_bitmap_count(mask) * FE_UNIT_SIZE);
-  fe_units_t dirty = atomic_fetch_or_explicit(&slab->dirty, mask, memory_order_relaxed) & mask;
-  *is_zero = dirty == 0 && base->is_zeroed;
-  if (dirty != 0) {
-    atomic_fetch_and_explicit(&slab->aged, ~mask, memory_order_relaxed);
-    atomic_fetch_sub_explicit(&arena->arenas->dirty_unit_count,
-                              dirty == mask ? count : fe_bitmap_count(dirty), memory_order_relaxed);
-  }
-  fe_units_t missing = mask & ~dirty;
-  fe_arenas_count_take(arena->arenas, count, missing == 0 ? 0 : fe_bitmap_count(missing));
-  if (base->commit == NULL) return true;
+  if (base->commit == NULL) return 0;
   while (missing != 0) {
     fe_units_t units = fe_bitmap_first_run(missing);
     char *start = fe_unit_address(arena, index, fe_bitmap_first(units));
     if (!fe_chunk_commit(base, start, fe_bitmap_count(units) * FE_UNIT_SIZE)) break;
     missing &= ~units;
   }
-  if (missing == 0) return true;
-  atomic_fetch_and_explicit(&slab->dirty, ~missing, memory_order_relaxed);
-  atomic_fetch_add_explicit(&arena->arenas->dirty_unit_count, fe_bitmap_count(mask & ~missing),
+  return missing;
+}
+
+static size_t count_bits(fe_units_t mask, size_t count, fe_units_t part) {
+  return part == mask ? count : fe_bitmap_count(part);
+}
+
+/* Gives back the caller's units, which nobody made use of. The `clean` ones have no memory. */
+static void unmark(fe_arena_t *arena, unsigned index, fe_units_t mask, fe_units_t clean) {
+  fe_slab_t *slab = &arena->slab[index];
+  fe_track_close(fe_unit_address(arena, index, fe_bitmap_first(mask)),
+                 fe_bitmap_count(mask) * FE_UNIT_SIZE);
+  atomic_fetch_and_explicit(&slab->dirty, ~clean, memory_order_relaxed);
+  atomic_fetch_add_explicit(&arena->arenas->dirty_unit_count, fe_bitmap_count(mask & ~clean),
                             memory_order_relaxed);
-  fe_arenas_count_uncommitted(arena->arenas, count, fe_bitmap_count(missing));
   fe_bitmap_give(&slab->free, mask);
+}
+
+/* Notes that the caller's units, `count` of them, are in use now, and sees to it that there is
+ * memory behind them. On success run tells whether all of them are zero; on failure the units are
+ * given back. */
+static bool mark_taken(fe_arena_t *arena, unsigned index, fe_units_t mask, unsigned count,
+                       bool *is_zero) {
+  fe_arenas_t *arenas = arena->arenas;
+  fe_slab_t *slab = &arena->slab[index];
+  fe_track_open(fe_unit_address(arena, index, fe_bitmap_first(mask)),
+                fe_bitmap_count(mask) * FE_UNIT_SIZE);
+  fe_units_t dirty = atomic_fetch_or_explicit(&slab->dirty, mask, memory_order_relaxed) & mask;
+  *is_zero = dirty == 0 && arenas->base->is_zeroed;
+  if (dirty != 0) {
+    atomic_fetch_and_explicit(&slab->aged, ~mask, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&arenas->dirty_unit_count, count_bits(mask, count, dirty),
+                              memory_order_relaxed);
+  }
+  fe_units_t clean = mask & ~dirty;
+  if (clean == 0) return true;
+  fe_units_t refused = commit_units(arena, index, clean);
+  fe_arenas_count_commit(arenas, count_bits(mask, count, clean & ~refused));
+  if (refused == 0) return true;
+  unmark(arena, index, mask, refused);
   return false;
 }
 
@@ -61,36 +81,62 @@ typedef struct wish {
   bool spares_huge; /* not in slabs with huge pages, unless they are all free */
 } wish_t;
 
-static bool take_in_slab(fe_arena_t *arena, unsigned index, const wish_t *wish, fe_run_t *run) {
+/* Whether units can be taken and not be kept. */
+static bool may_refuse(const fe_arenas_t *arenas) { return arenas->base->commit != NULL; }
+
+static void set_huge_by_wish(fe_arena_t *arena, unsigned index, const wish_t *wish,
+                             bool is_unused) {
+  if (wish->wants_huge && is_unused) fe_arena_set_huge(arena, index, true);
+  if (wish->spares_huge && is_huge(&arena->slab[index])) fe_arena_set_huge(arena, index, false);
+}
+
+typedef enum outcome { TAKEN, REFUSED, NOT_FREE } outcome_t;
+
+static outcome_t take_units_at(fe_look_t *look, fe_arena_t *arena, unsigned index, fe_units_t mask,
+                               const wish_t *wish, bool is_unused, bool *is_zero) {
+  outcome_t outcome = NOT_FREE;
+  if (may_refuse(look->arenas)) fe_look_begin_passing(look);
+  if (fe_bitmap_take(&arena->slab[index].free, mask)) {
+    set_huge_by_wish(arena, index, wish, is_unused);
+    outcome = mark_taken(arena, index, mask, wish->count, is_zero) ? TAKEN : REFUSED;
+  }
+  if (may_refuse(look->arenas)) fe_look_end_passing(look);
+  if (outcome == TAKEN) fe_arenas_count_take(look->arenas, wish->count);
+  return outcome;
+}
+
+static bool take_in_slab(fe_look_t *look, fe_arena_t *arena, unsigned index, const wish_t *wish,
+                         fe_run_t *run) {
   fe_slab_t *slab = &arena->slab[index];
-  bool is_unwanted = wish->spares_huge && is_huge(slab);
   for (;;) {
-    fe_units_t candidates = atomic_load_explicit(&slab->free, memory_order_relaxed);
+    fe_units_t candidates = fe_bitmap_look(&slab->free);
     bool is_unused = candidates == FE_BITMAP_ALL;
-    if (is_unwanted && !is_unused) return false;
+    if (wish->spares_huge && !is_unused && is_huge(slab)) return false;
     if (wish->dirty_only) {
       candidates &= atomic_load_explicit(&slab->dirty, memory_order_relaxed);
     }
     int unit = fe_bitmap_find_run(candidates, wish->count);
     if (unit < 0) return false;
     fe_units_t mask = fe_bitmap_mask((unsigned)unit, wish->count);
-    if (!fe_bitmap_take(&slab->free, mask)) continue;
-    if (wish->wants_huge && is_unused) fe_arena_set_huge(arena, index, true);
-    if (is_unwanted) fe_arena_set_huge(arena, index, false);
+    bool is_zero = false;
+    outcome_t outcome = take_units_at(look, arena, index, mask, wish, is_unused, &is_zero);
+    if (outcome == NOT_FREE) continue;
     *run = (fe_run_t){.arena = arena,
                       .start = fe_unit_address(arena, index, (unsigned)unit),
-                      .unit_count = wish->count};
-    return mark_taken(arena, index, mask, wish->count, &run->is_zero);
+                      .unit_count = wish->count,
+                      .is_zero = is_zero};
+    return outcome == TAKEN;
   }
 }
 
 /* At the hint first, then wherever there is room. */
-static bool take_anywhere(fe_arenas_t *arenas, fe_arena_hint_t *hint, const wish_t *wish,
+static bool take_anywhere(fe_look_t *look, fe_arena_hint_t *hint, const wish_t *wish,
                           fe_run_t *run) {
-  if (hint->arena != NULL && take_in_slab(hint->arena, hint->slab, wish, run)) return true;
-  for (fe_arena_t *arena = fe_arenas_first(arenas); arena != NULL; arena = fe_arena_next(arena)) {
+  if (hint->arena != NULL && take_in_slab(look, hint->arena, hint->slab, wish, run)) return true;
+  fe_arena_t *arena = fe_arenas_first(look->arenas);
+  for (; arena != NULL; arena = fe_arena_next(arena)) {
     for (unsigned slab = 0; slab < arena->slab_count; slab++) {
-      if (take_in_slab(arena, slab, wish, run)) {
+      if (take_in_slab(look, arena, slab, wish, run)) {
         hint->arena = arena;
         hint->slab = slab;
         return true;
@@ -101,14 +147,15 @@ static bool take_anywhere(fe_arenas_t *arenas, fe_arena_hint_t *hint, const wish
 }
 
 /* Units that were in use before are warm and cost no page fault, so they come first. */
-static bool take_units(fe_arenas_t *arenas, fe_arena_hint_t *hint, wish_t wish, fe_run_t *run) {
-  ptrdiff_t dirty_count = atomic_load_explicit(&arenas->dirty_unit_count, memory_order_relaxed);
+static bool take_units(fe_look_t *look, fe_arena_hint_t *hint, wish_t wish, fe_run_t *run) {
+  ptrdiff_t dirty_count =
+      atomic_load_explicit(&look->arenas->dirty_unit_count, memory_order_relaxed);
   if (dirty_count >= (ptrdiff_t)wish.count) {
     wish.dirty_only = true;
-    if (take_anywhere(arenas, hint, &wish, run)) return true;
+    if (take_anywhere(look, hint, &wish, run)) return true;
     wish.dirty_only = false;
   }
-  return take_anywhere(arenas, hint, &wish, run);
+  return take_anywhere(look, hint, &wish, run);
 }
 
 /* Gives back slabs `first` to `first + count - 1` of those that nobody made use of. */
@@ -118,32 +165,30 @@ static void untake_slabs(fe_arena_t *arena, size_t first, size_t count) {
   }
 }
 
-/* Takes slabs `first` to `first + count - 1`, all of them or none. */
-static bool take_slabs_at(fe_arena_t *arena, size_t first, size_t count) {
+/* Takes slabs `first` to `first + count - 1`, all of them or none. Returns how many there were in
+ * a row. */
+static size_t take_slabs_at(fe_arena_t *arena, size_t first, size_t count) {
   for (size_t taken = 0; taken < count; taken++) {
     if (fe_bitmap_take(&arena->slab[first + taken].free, FE_BITMAP_ALL)) continue;
     untake_slabs(arena, first, taken);
-    return false;
+    return taken;
   }
-  return true;
+  return count;
 }
 
-/* The slabs are the caller's: marks them as such. */
+/* The slabs are the caller's: marks them as such, or gives them back. */
 static bool mark_slabs_taken(fe_arena_t *arena, size_t first, size_t count, bool *is_zero) {
   *is_zero = true;
-  for (size_t i = 0; i < count; i++) {
+  for (size_t i = first; i < first + count; i++) {
     bool is_slab_zero;
-    if (!mark_taken(arena, (unsigned)(first + i), FE_BITMAP_ALL, FE_UNITS_PER_SLAB,
-                    &is_slab_zero)) {
-      fe_run_t marked = {.arena = arena,
-                         .start = fe_unit_address(arena, first, 0),
-                         .unit_count = i * FE_UNITS_PER_SLAB};
-      untake_slabs(arena, first + i + 1, count - i - 1);
-      if (i > 0) fe_arenas_give(arena->arenas, &marked);
+    if (!mark_taken(arena, (unsigned)i, FE_BITMAP_ALL, FE_UNITS_PER_SLAB, &is_slab_zero)) {
+      untake_slabs(arena, i + 1, first + count - i - 1);
+      while (i-- > first) unmark(arena, (unsigned)i, FE_BITMAP_ALL, 0);
       return false;
     }
     if (!is_slab_zero) *is_zero = false;
   }
+  fe_arenas_count_take(arena->arenas, count * FE_UNITS_PER_SLAB);
   return true;
 }
 
@@ -158,30 +203,59 @@ static void set_slabs_huge(fe_arena_t *arena, size_t first, size_t count) {
   }
 }
 
-static bool take_slabs_in_arena(fe_arena_t *arena, size_t count, fe_run_t *run) {
+/* The slabs of a run that are to be taken together. */
+typedef struct row {
+  fe_arena_t *arena;
+  size_t first;
+  size_t count;
+} row_t;
+
+/* Takes the slabs, which seem to be free. `free_count`: how many in a row were. */
+static outcome_t take_row(fe_look_t *look, const row_t *row, size_t *free_count, bool *is_zero) {
+  bool can_fail = row->count > 1 || may_refuse(look->arenas);
+  outcome_t outcome = NOT_FREE;
+  if (can_fail) fe_look_begin_passing(look);
+  *free_count = take_slabs_at(row->arena, row->first, row->count);
+  if (*free_count == row->count) {
+    if (wants_only_huge()) set_slabs_huge(row->arena, row->first, row->count);
+    bool has_memory = mark_slabs_taken(row->arena, row->first, row->count, is_zero);
+    outcome = has_memory ? TAKEN : REFUSED;
+  }
+  if (can_fail) fe_look_end_passing(look);
+  return outcome;
+}
+
+static bool take_slabs_in_arena(fe_look_t *look, fe_arena_t *arena, size_t count, fe_run_t *run) {
   size_t first = 0;
   for (size_t slab = 0; slab < arena->slab_count; slab++) {
-    if (atomic_load_explicit(&arena->slab[slab].free, memory_order_relaxed) != FE_BITMAP_ALL) {
+    if (fe_bitmap_look(&arena->slab[slab].free) != FE_BITMAP_ALL) {
       first = slab + 1;
       continue;
     }
     if (slab + 1 - first < count) continue;
-    if (!take_slabs_at(arena, first, count)) {
+    row_t row = {arena, first, count};
+    size_t free_count;
+    bool is_zero = false;
+    outcome_t outcome = take_row(look, &row, &free_count, &is_zero);
+    if (outcome == NOT_FREE) {
+      /* What lies behind the slab that was taken meanwhile may be a row all the same. */
+      slab = first + free_count;
       first = slab + 1;
       continue;
     }
     *run = (fe_run_t){.arena = arena,
                       .start = fe_unit_address(arena, first, 0),
-                      .unit_count = count * FE_UNITS_PER_SLAB};
-    if (wants_only_huge()) set_slabs_huge(arena, first, count);
-    return mark_slabs_taken(arena, first, count, &run->is_zero);
+                      .unit_count = count * FE_UNITS_PER_SLAB,
+                      .is_zero = is_zero};
+    return outcome == TAKEN;
   }
   return false;
 }
 
-static bool take_slabs(fe_arenas_t *arenas, size_t count, fe_run_t *run) {
-  for (fe_arena_t *arena = fe_arenas_first(arenas); arena != NULL; arena = fe_arena_next(arena)) {
-    if (take_slabs_in_arena(arena, count, run)) return true;
+static bool take_slabs(fe_look_t *look, size_t count, fe_run_t *run) {
+  fe_arena_t *arena = fe_arenas_first(look->arenas);
+  for (; arena != NULL; arena = fe_arena_next(arena)) {
+    if (take_slabs_in_arena(look, arena, count, run)) return true;
   }
   return false;
 }
@@ -207,7 +281,22 @@ static bool take_chunk(fe_arenas_t *arenas, size_t slab_count, fe_run_t *run) {
 /* Whether there were units, but the base had no memory for them: more addresses are no help. */
 static bool is_refused(const fe_run_t *run) { return run->arena != NULL; }
 
-static bool take_run_in_slab(fe_arenas_t *arenas, fe_arena_hint_t *hint, size_t unit_count,
+/* A chunk that is being mapped is in nobody's hands until it is known to be kept. */
+static bool add_chunk(fe_look_t *look, size_t slab_min) {
+  fe_look_begin_passing(look);
+  bool has_more = fe_arenas_add_chunk(look->arenas, slab_min);
+  fe_look_end_passing(look);
+  return has_more;
+}
+
+static bool take_own_chunk(fe_look_t *look, size_t slab_count, fe_run_t *run) {
+  fe_look_begin_passing(look);
+  bool is_taken = take_chunk(look->arenas, slab_count, run);
+  fe_look_end_passing(look);
+  return is_taken;
+}
+
+static bool take_run_in_slab(fe_look_t *look, fe_arena_hint_t *hint, size_t unit_count,
                              fe_run_t *run) {
   /* Large blocks stay out of slabs with huge pages as long as there are others: their memory should
    * go back when they do. */
@@ -217,40 +306,57 @@ static bool take_run_in_slab(fe_arenas_t *arenas, fe_arena_hint_t *hint, size_t 
   wish_t wish = {.count = (unsigned)unit_count,
                  .wants_huge = is_needed || wants_only_huge(),
                  .spares_huge = setting == FE_HUGE_PAGES_BY_NEED && !is_single};
-  while (!take_units(arenas, hint, wish, run)) {
-    if (!is_refused(run) && fe_arenas_add_chunk(arenas, 0)) continue;
+  while (!take_units(look, hint, wish, run)) {
+    if (!is_refused(run) && add_chunk(look, 0)) continue;
     wish.spares_huge = false;
-    return take_units(arenas, hint, wish, run);
+    return take_units(look, hint, wish, run);
   }
   return true;
 }
 
-static bool take_whole_slabs(fe_arenas_t *arenas, size_t slab_count, fe_run_t *run) {
+static bool take_whole_slabs(fe_look_t *look, size_t slab_count, fe_run_t *run) {
   /* A base that takes nothing back would lose a chunk that is freed. */
-  bool can_release = arenas->base->release != NULL;
+  bool can_release = look->arenas->base->release != NULL;
   if (slab_count <= FE_ARENA_RUN_SLABS_MAX || !can_release) {
     do {
-      if (take_slabs(arenas, slab_count, run)) return true;
-    } while (!is_refused(run) && fe_arenas_add_chunk(arenas, slab_count));
+      if (take_slabs(look, slab_count, run)) return true;
+    } while (!is_refused(run) && add_chunk(look, slab_count));
   }
-  return (can_release && take_chunk(arenas, slab_count, run)) ||
-         take_slabs(arenas, slab_count, run);
+  return (can_release && take_own_chunk(look, slab_count, run)) ||
+         take_slabs(look, slab_count, run);
+}
+
+static size_t slabs_of(size_t unit_count) {
+  return (unit_count + FE_UNITS_PER_SLAB - 1) / FE_UNITS_PER_SLAB;
+}
+
+static bool look_for_units(fe_look_t *look, fe_arena_hint_t *hint, size_t unit_count,
+                           fe_run_t *run) {
+  if (unit_count <= FE_LARGE_UNITS_MAX) return take_run_in_slab(look, hint, unit_count, run);
+  if (take_whole_slabs(look, slabs_of(unit_count), run)) return true;
+  /* A region of less than two slabs may hold it all the same. */
+  wish_t wish = {.count = (unsigned)unit_count};
+  return unit_count <= FE_UNITS_PER_SLAB && take_anywhere(look, hint, &wish, run);
 }
 
 bool fe_arenas_take(fe_arenas_t *arenas, fe_arena_hint_t *hint, size_t unit_count, fe_run_t *run) {
-  run->arena = NULL;
-  if (unit_count <= FE_LARGE_UNITS_MAX) return take_run_in_slab(arenas, hint, unit_count, run);
-  size_t slab_count = (unit_count + FE_UNITS_PER_SLAB - 1) / FE_UNITS_PER_SLAB;
-  if (take_whole_slabs(arenas, slab_count, run)) return true;
-  /* A region of less than two slabs may hold it all the same. */
-  wish_t wish = {.count = (unsigned)unit_count};
-  return unit_count <= FE_UNITS_PER_SLAB && take_anywhere(arenas, hint, &wish, run);
+  fe_look_t look = fe_look_at(arenas);
+  do {
+    run->arena = NULL;
+    if (look_for_units(&look, hint, unit_count, run)) return true;
+  } while (fe_look_again(&look));
+  return false;
 }
 
 bool fe_arenas_take_to_grow(fe_arenas_t *arenas, size_t unit_count, fe_run_t *run) {
-  size_t slab_count = (unit_count + FE_UNITS_PER_SLAB - 1) / FE_UNITS_PER_SLAB;
-  if (arenas->base->grow != NULL && take_chunk(arenas, slab_count, run)) return true;
-  return take_whole_slabs(arenas, slab_count, run);
+  size_t slab_count = slabs_of(unit_count);
+  fe_look_t look = fe_look_at(arenas);
+  do {
+    run->arena = NULL;
+    if (arenas->base->grow != NULL && take_own_chunk(&look, slab_count, run)) return true;
+    if (take_whole_slabs(&look, slab_count, run)) return true;
+  } while (fe_look_again(&look));
+  return false;
 }
 
 bool fe_arenas_grow(fe_arenas_t *arenas, fe_run_t *run, size_t unit_count) {
@@ -275,25 +381,34 @@ static bool extend_slabs(fe_arena_t *arena, size_t first, size_t count, size_t m
   bool is_zero;
   if (count + more > FE_ARENA_RUN_SLABS_MAX) return false;
   first += count;
-  if (first + more > arena->slab_count || !take_slabs_at(arena, first, more)) return false;
-  return mark_slabs_taken(arena, first, more, &is_zero);
+  return first + more <= arena->slab_count && take_slabs_at(arena, first, more) == more &&
+         mark_slabs_taken(arena, first, more, &is_zero);
+}
+
+/* The units `more` from `unit` on of a slab. */
+static bool extend_units(fe_arena_t *arena, unsigned slab, unsigned unit, unsigned more) {
+  fe_units_t mask = fe_bitmap_mask(unit, more);
+  bool is_zero;
+  if (!fe_bitmap_take(&arena->slab[slab].free, mask)) return false;
+  if (!mark_taken(arena, slab, mask, more, &is_zero)) return false;
+  fe_arenas_count_take(arena->arenas, more);
+  return true;
 }
 
 bool fe_arenas_extend(fe_arena_t *arena, char *start, size_t unit_count, size_t more) {
   size_t offset = (size_t)(start - arena->start);
-  if ((offset & (FE_SLAB_SIZE - 1)) == 0 && unit_count % FE_UNITS_PER_SLAB == 0) {
-    return extend_slabs(arena, offset >> FE_SLAB_SHIFT, unit_count / FE_UNITS_PER_SLAB,
-                        more / FE_UNITS_PER_SLAB);
-  }
+  bool has_whole_slabs = (offset & (FE_SLAB_SIZE - 1)) == 0 && unit_count % FE_UNITS_PER_SLAB == 0;
   unsigned slab = (unsigned)(offset >> FE_SLAB_SHIFT);
-  size_t unit = (offset & (FE_SLAB_SIZE - 1)) >> FE_SHARD_SHIFT;
-  if (unit_count + more > FE_LARGE_UNITS_MAX || unit + unit_count + more > FE_UNITS_PER_SLAB) {
-    return false;
-  }
-  fe_units_t mask = fe_bitmap_mask((unsigned)(unit + unit_count), (unsigned)more);
-  bool is_zero;
-  return fe_bitmap_take(&arena->slab[slab].free, mask) &&
-         mark_taken(arena, slab, mask, (unsigned)more, &is_zero);
+  size_t unit = ((offset & (FE_SLAB_SIZE - 1)) >> FE_SHARD_SHIFT) + unit_count;
+  bool is_too_long = unit_count + more > FE_LARGE_UNITS_MAX || unit + more > FE_UNITS_PER_SLAB;
+  if (!has_whole_slabs && is_too_long) return false;
+  bool may_not_keep = has_whole_slabs || may_refuse(arena->arenas);
+  if (may_not_keep) fe_passing_begin(arena->arenas);
+  bool is_longer = has_whole_slabs ? extend_slabs(arena, slab, unit_count / FE_UNITS_PER_SLAB,
+                                                  more / FE_UNITS_PER_SLAB)
+                                   : extend_units(arena, slab, (unsigned)unit, (unsigned)more);
+  if (may_not_keep) fe_passing_end(arena->arenas);
+  return is_longer;
 }
 
 static void give_chunk(const fe_base_t *base, const fe_run_t *run) {
@@ -307,11 +422,10 @@ void (*_Atomic fe_arenas_on_give)(fe_arenas_t *arenas);
 
 void fe_arenas_give(fe_arenas_t *arenas, const fe_run_t *run) {
   if (run->arena == NULL) {
-    fe_arenas_count_give_chunk(arenas, run->unit_count);
     give_chunk(arenas->base, run);
+    fe_arenas_count_give_chunk(arenas, run->unit_count);
     return;
   }
-  fe_arenas_count_give(arenas, run->unit_count);
   fe_track_close(run->start, run->unit_count * FE_UNIT_SIZE);
   /* Counted before the units are free, so that a taker's subtraction comes after. */
   atomic_fetch_add_explicit(&arenas->dirty_unit_count, (ptrdiff_t)run->unit_count,
@@ -324,6 +438,7 @@ void fe_arenas_give(fe_arenas_t *arenas, const fe_run_t *run) {
     fe_bitmap_give(&run->arena->slab[slab].free, fe_bitmap_mask(unit, count));
     left -= count;
   }
+  fe_arenas_count_give(arenas, run->unit_count);
   fe_arenas_tick(arenas);
   fe_arenas_tell_given(arenas);
 }

@@ -2,8 +2,9 @@
  *
  * Who may touch what: every thread may take and give units at any time. A unit belongs to whoever
  * took it; its bits in `dirty` and `aged` are written by its owner alone (a purge owns the units
- * that it purges). Arenas are never taken out of the list, so that an arena pointer stays valid for
- * as long as the arenas do. */
+ * that it purges). Whoever takes units that he may not keep says so before (passing.h), so that
+ * nobody is refused for their sake. Arenas are never taken out of the list, so that an arena
+ * pointer stays valid for as long as the arenas do. */
 #ifndef FERROC_CORE_ARENA_ARENA_H
 #define FERROC_CORE_ARENA_ARENA_H
 
@@ -49,7 +50,7 @@ typedef struct fe_arena {
   fe_slab_t slab[];
 } fe_arena_t;
 
-/* Events and levels; see counting.h. Relaxed. */
+/* Events and levels; see counting.h. Relaxed, but for units_given (passing.h). */
 typedef struct fe_arenas_figures {
   _Atomic(size_t) units_taken, units_given;
   _Atomic(size_t) reserved_units, peak_reserved_units;
@@ -63,6 +64,14 @@ typedef struct fe_arenas_figures {
   size_t reported[FE_HEAP_EVENTS_MAX];
 } fe_arenas_figures_t;
 
+/* Who has units in passing; see passing.h. The counts only grow. */
+typedef struct fe_passing {
+  _Atomic(size_t) begun; /* ordered by what comes after it */
+  _Atomic(size_t) ended; /* release: the units are back in sight */
+  /* Of those that have not ended, those that nobody waits for any more; relaxed: a guess. */
+  _Atomic(size_t) lost;
+} fe_passing_t;
+
 struct fe_arenas {
   const fe_base_t *base;       /* constant */
   _Atomic(fe_arena_t *) first; /* the oldest */
@@ -72,6 +81,7 @@ struct fe_arenas {
   _Atomic(ptrdiff_t) lent_unit_count;
   /* When units were aged last; whoever moves it on by compare-and-swap does the purge. */
   _Atomic(uint32_t) tick_ms;
+  fe_passing_t passing;
   /* See slab/census.h. */
   atomic_bool is_census;
   _Atomic(struct fe_shard *) parked;
@@ -99,7 +109,8 @@ typedef struct fe_arena_hint {
 extern fe_arenas_t fe_arenas_default;
 
 /* Takes units: of one slab up to FE_LARGE_UNITS_MAX, else whole slabs if there are. False when
- * there is no memory. The hint is used and updated. Any thread. */
+ * there is no memory: all was in somebody's hands, or the base refuses it. The hint is used and
+ * updated. Any thread. */
 bool fe_arenas_take(fe_arenas_t *arenas, fe_arena_hint_t *hint, size_t unit_count, fe_run_t *run);
 
 /* Takes the `more` units right behind a run of units, if they are free: units of the same slab, or

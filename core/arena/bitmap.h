@@ -42,13 +42,19 @@ static inline int fe_bitmap_find_run(fe_units_t word, unsigned count) {
   return word == 0 ? -1 : (int)fe_bitmap_first(word);
 }
 
+/* For whoever looks for set bits. Acquire: pairs with the take that cleared those he misses; see
+ * passing.h. */
+static inline fe_units_t fe_bitmap_look(const _Atomic(fe_units_t) *word) {
+  return atomic_load_explicit((_Atomic(fe_units_t) *)word, memory_order_acquire);
+}
+
 /* Clears the bits of `mask` if all of them are set; whether it did. Acquire: what the one who set
- * them last wrote into these units happened before. */
+ * them last wrote into these units happened before. Release: for whoever misses them. */
 static inline bool fe_bitmap_take(_Atomic(fe_units_t) *word, fe_units_t mask) {
-  fe_units_t seen = atomic_load_explicit(word, memory_order_relaxed);
+  fe_units_t seen = fe_bitmap_look(word);
   while ((seen & mask) == mask) {
-    if (atomic_compare_exchange_weak_explicit(word, &seen, seen & ~mask, memory_order_acquire,
-                                              memory_order_relaxed)) {
+    if (atomic_compare_exchange_weak_explicit(word, &seen, seen & ~mask, memory_order_acq_rel,
+                                              memory_order_acquire)) {
       return true;
     }
   }

@@ -1,5 +1,6 @@
 /* What arenas count: each function is called by the one step that it is named after. Any thread may
- * be at any step, so all are atomic additions, relaxed: figures order nothing. */
+ * be at any step, so all are atomic additions, relaxed: figures order nothing. One does, the units
+ * that were given back: see passing.h. */
 #ifndef FERROC_CORE_ARENA_COUNTING_H
 #define FERROC_CORE_ARENA_COUNTING_H
 
@@ -38,24 +39,20 @@ static inline void fe_arenas_count_chunk(fe_arenas_t *arenas) {
   fe_figure_add_shared(&arenas->figures.chunks_mapped, 1);
 }
 
-/* Units of slabs are taken, some of them clean until now. */
-static inline void fe_arenas_count_take(fe_arenas_t *arenas, size_t units, size_t clean_units) {
+/* Units of slabs were clean and are not any more, whether they are kept or not. */
+static inline void fe_arenas_count_commit(fe_arenas_t *arenas, size_t units) {
   fe_arenas_figures_t *figures = &arenas->figures;
-  fe_figure_add_shared(&figures->units_taken, units);
-  if (clean_units == 0) return;
-  fe_level_raise(&figures->committed_units, &figures->peak_committed_units, clean_units);
+  fe_level_raise(&figures->committed_units, &figures->peak_committed_units, units);
 }
 
-/* There was no memory for units that were counted as taken: `missing_units` of them are clean
- * still. */
-static inline void fe_arenas_count_uncommitted(fe_arenas_t *arenas, size_t units,
-                                               size_t missing_units) {
-  fe_figure_add_shared(&arenas->figures.units_given, units);
-  fe_level_lower(&arenas->figures.committed_units, missing_units);
+/* Units of slabs are taken, and kept. */
+static inline void fe_arenas_count_take(fe_arenas_t *arenas, size_t units) {
+  fe_figure_add_shared(&arenas->figures.units_taken, units);
 }
 
+/* After they can be taken again. */
 static inline void fe_arenas_count_give(fe_arenas_t *arenas, size_t units) {
-  fe_figure_add_shared(&arenas->figures.units_given, units);
+  atomic_fetch_add_explicit(&arenas->figures.units_given, units, memory_order_release);
 }
 
 /* A block gets a chunk of its own. */
@@ -72,7 +69,7 @@ static inline void fe_arenas_count_grow_chunk(fe_arenas_t *arenas, size_t more_u
 
 static inline void fe_arenas_count_give_chunk(fe_arenas_t *arenas, size_t units) {
   fe_figure_add_shared(&arenas->figures.chunks_released, 1);
-  fe_figure_add_shared(&arenas->figures.units_given, units);
+  fe_arenas_count_give(arenas, units);
   fe_level_lower(&arenas->figures.reserved_units, units);
   fe_level_lower(&arenas->figures.committed_units, units);
 }

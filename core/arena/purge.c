@@ -3,6 +3,7 @@
 #include "core/arena/arena.h"
 #include "core/arena/bitmap.h"
 #include "core/arena/counting.h"
+#include "core/arena/passing.h"
 #include "core/base/settings.h"
 
 /* With the default delay of 50 ms: between 50 and 100 ms after it was freed, memory that nobody
@@ -50,6 +51,27 @@ static size_t page_size_of(fe_arena_t *arena, unsigned index, fe_units_t idle) {
   return page_size;
 }
 
+/* Purges units that lie side by side, if they are free still. Meanwhile they are in passing: runs
+ * one by one, so that few are at a time. */
+static void purge_run(fe_arena_t *arena, unsigned index, fe_units_t units, unsigned group) {
+  fe_arenas_t *arenas = arena->arenas;
+  fe_slab_t *slab = &arena->slab[index];
+  fe_passing_begin(arenas);
+  if (fe_bitmap_take(&slab->free, units)) {
+    /* Looked at again, now that nobody else can change it: another purge may have been faster, or a
+     * taker's commit been refused. What has no memory must not be decommitted. */
+    fe_units_t dirty = units & atomic_load_explicit(&slab->dirty, memory_order_relaxed);
+    fe_units_t done = decommit_units(arena, index, whole_groups(dirty, units & ~dirty, group));
+    fe_units_t before = atomic_fetch_and_explicit(&slab->dirty, ~done, memory_order_relaxed);
+    atomic_fetch_and_explicit(&slab->aged, ~units, memory_order_relaxed);
+    unsigned count = fe_bitmap_count(before & done);
+    atomic_fetch_sub_explicit(&arenas->dirty_unit_count, count, memory_order_relaxed);
+    fe_arenas_count_decommit(arenas, count);
+    fe_bitmap_give(&slab->free, units);
+  }
+  fe_passing_end(arenas);
+}
+
 static void purge_slab(fe_arena_t *arena, unsigned index, bool aged_only) {
   fe_slab_t *slab = &arena->slab[index];
   fe_units_t free = atomic_load_explicit(&slab->free, memory_order_relaxed);
@@ -62,17 +84,11 @@ static void purge_slab(fe_arena_t *arena, unsigned index, bool aged_only) {
   }
   unsigned group = units_per(page_size);
   units = whole_groups(units, free & ~dirty, group);
-  if (units == 0 || !fe_bitmap_take(&slab->free, units)) return;
-  /* Looked at again, now that nobody else can change it: another purge may have been faster, or a
-   * taker's commit been refused. What has no memory must not be decommitted. */
-  dirty = units & atomic_load_explicit(&slab->dirty, memory_order_relaxed);
-  fe_units_t done = decommit_units(arena, index, whole_groups(dirty, units & ~dirty, group));
-  fe_units_t before = atomic_fetch_and_explicit(&slab->dirty, ~done, memory_order_relaxed);
-  atomic_fetch_and_explicit(&slab->aged, ~units, memory_order_relaxed);
-  unsigned count = fe_bitmap_count(before & done);
-  atomic_fetch_sub_explicit(&arena->arenas->dirty_unit_count, count, memory_order_relaxed);
-  fe_arenas_count_decommit(arena->arenas, count);
-  fe_bitmap_give(&slab->free, units);
+  while (units != 0) {
+    fe_units_t run = fe_bitmap_first_run(units);
+    purge_run(arena, index, run, group);
+    units &= ~run;
+  }
 }
 
 static void age_slab(fe_slab_t *slab) {

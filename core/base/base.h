@@ -17,6 +17,10 @@
  * system has one. */
 uint32_t fe_clock_ms(void);
 
+/* Lets other threads get on for a moment; the longer, the more often it was done before (`count`).
+ * False, at once: that was often enough, about a second in all. */
+bool fe_wait(unsigned count);
+
 /* Says what the caller did wrong: writes "ferroc: " and the message and a newline to stderr, in one
  * write, without allocating; or what the option on_error says. */
 void fe_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
