@@ -2,6 +2,7 @@
 #include "core/slab/census.h"
 
 #include "core/arena/bitmap.h"
+#include "core/arena/passing.h"
 
 static _Atomic(fe_units_t) *heads_of(const fe_shard_t *shard, fe_units_t *bit) {
   fe_arena_t *arena = shard->arena;
@@ -71,7 +72,11 @@ bool fe_census_leave(fe_shard_t *shard) {
   atomic_fetch_and_explicit(heads, ~bit, memory_order_seq_cst);
   if (FE_UNLIKELY(is_census(arenas))) {
     park(arenas, shard);
-    if (!is_census(arenas)) give_parked(arenas);
+    if (!is_census(arenas)) {
+      fe_passing_begin(arenas);
+      give_parked(arenas);
+      fe_passing_end(arenas);
+    }
     return false;
   }
   shard->inbox = NULL;
@@ -105,11 +110,13 @@ static void lock(void) {
 
 void fe_census_begin(fe_arenas_t *arenas) {
   lock();
+  fe_passing_begin(arenas);
   atomic_store_explicit(&arenas->is_census, true, memory_order_seq_cst);
 }
 
 void fe_census_end(fe_arenas_t *arenas) {
   atomic_store_explicit(&arenas->is_census, false, memory_order_seq_cst);
   give_parked(arenas);
+  fe_passing_end(arenas);
   unlock();
 }

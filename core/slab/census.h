@@ -16,8 +16,10 @@
  * the other's, so at least one of them sees the other.
  *
  * Parked shards are given back by whoever took the whole list and saw no census after that: the
- * shards in it had left before, so that a later census cannot find them. Nobody waits for a census,
- * and a census waits for none but another census.
+ * shards in it had left before, so that a later census cannot find them. Until then their units are
+ * in passing, as arena/passing.h has it: a census is a passing from its beginning to its end, and
+ * so is what else gives parked shards back. Whoever finds no units otherwise waits for it. Nobody
+ * else waits for a census, and a census waits for none but another census.
  *
  * The chunks that blocks of more than 128 MiB have for themselves are in no slab, and take no part.
  *

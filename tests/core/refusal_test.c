@@ -224,25 +224,45 @@ static void *take_and_give(void *heap) {
   return NULL;
 }
 
-/* A block is a slab; what else the heaps need lies in the first one. All the time a purge takes
- * what is free. */
-static void as_many_threads_as_blocks_find_one_each(void **state) {
-  (void)state;
-  for (int commits = 0; commits <= 1; commits++) {
-    make_pool(1 + THREADS, commits);
-    fe_context_t *contexts[THREADS + 1];
-    fe_heap_t *heaps[THREADS + 1];
-    pthread_t threads[THREADS];
-    for (size_t i = 0; i <= THREADS; i++) heaps[i] = make_heap(&contexts[i]);
-    atomic_store(&ended_count, 0);
-    for (size_t i = 0; i < THREADS; i++) {
-      assert_int_equal(pthread_create(&threads[i], NULL, take_and_give, heaps[i]), 0);
-    }
-    while (atomic_load(&ended_count) < THREADS) fe_heap_collect(heaps[THREADS], true);
-    for (size_t i = 0; i < THREADS; i++) assert_int_equal(pthread_join(threads[i], NULL), 0);
-    for (size_t i = 0; i <= THREADS; i++) end_heap(heaps[i], contexts[i]);
-    end_pool();
+/* A block is a slab; what else the heaps need lies in the first one. All the time somebody disturbs
+ * what is free or becomes so. */
+static void assert_all_find_one(bool commits, void (*disturb)(fe_heap_t *, fe_context_t *)) {
+  make_pool(1 + THREADS, commits);
+  fe_context_t *contexts[THREADS + 1];
+  fe_heap_t *heaps[THREADS + 1];
+  pthread_t threads[THREADS];
+  for (size_t i = 0; i <= THREADS; i++) heaps[i] = make_heap(&contexts[i]);
+  atomic_store(&ended_count, 0);
+  for (size_t i = 0; i < THREADS; i++) {
+    assert_int_equal(pthread_create(&threads[i], NULL, take_and_give, heaps[i]), 0);
   }
+  while (atomic_load(&ended_count) < THREADS) disturb(heaps[THREADS], contexts[THREADS]);
+  for (size_t i = 0; i < THREADS; i++) assert_int_equal(pthread_join(threads[i], NULL), 0);
+  for (size_t i = 0; i <= THREADS; i++) end_heap(heaps[i], contexts[i]);
+  end_pool();
+}
+
+static void purge(fe_heap_t *heap, fe_context_t *context) {
+  (void)context;
+  fe_heap_collect(heap, true);
+}
+
+static void as_many_threads_as_blocks_find_one_each_during_purges(void **state) {
+  (void)state;
+  assert_all_find_one(false, purge);
+  assert_all_find_one(true, purge);
+}
+
+/* What is freed while somebody looks at all shards is given back after that. */
+static void count(fe_heap_t *heap, fe_context_t *context) {
+  (void)heap;
+  fe_heap_stats_t stats = {.struct_size = sizeof stats};
+  require(fe_context_stats(context, &stats));
+}
+
+static void as_many_threads_as_blocks_find_one_each_during_counts(void **state) {
+  (void)state;
+  assert_all_find_one(false, count);
 }
 
 int main(void) {
@@ -250,7 +270,8 @@ int main(void) {
       test_that(what_a_purge_has_is_waited_for),
       test_that(units_that_the_base_refuses_another_are_waited_for),
       test_that(a_chunk_that_another_adds_is_waited_for),
-      test_that(as_many_threads_as_blocks_find_one_each),
+      test_that(as_many_threads_as_blocks_find_one_each_during_purges),
+      test_that(as_many_threads_as_blocks_find_one_each_during_counts),
   };
   return cmocka_run_group_tests_name("refusal", tests, NULL, NULL);
 }
