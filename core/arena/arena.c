@@ -3,6 +3,7 @@
 
 #include "core/arena/bitmap.h"
 #include "core/arena/counting.h"
+#include "core/arena/huge.h"
 #include "core/arena/passing.h"
 #include "core/base/settings.h"
 
@@ -62,17 +63,6 @@ static bool mark_taken(fe_arena_t *arena, unsigned index, fe_units_t mask, unsig
   return false;
 }
 
-static bool is_huge(const fe_slab_t *slab) {
-  return atomic_load_explicit(&((fe_slab_t *)slab)->is_huge, memory_order_relaxed);
-}
-
-void fe_arena_set_huge(fe_arena_t *arena, unsigned index, bool is_wanted) {
-  const fe_base_t *base = arena->arenas->base;
-  if (base->advise_huge == NULL || FE_SLAB_SIZE < FE_HUGE_PAGE_SIZE || arena->is_lent) return;
-  atomic_store_explicit(&arena->slab[index].is_huge, is_wanted, memory_order_relaxed);
-  base->advise_huge(base, fe_unit_address(arena, index, 0), FE_SLAB_SIZE, is_wanted);
-}
-
 /* What is looked for: a run of units in one slab. */
 typedef struct wish {
   unsigned count;
@@ -87,7 +77,8 @@ static bool may_refuse(const fe_arenas_t *arenas) { return arenas->base->commit 
 static void set_huge_by_wish(fe_arena_t *arena, unsigned index, const wish_t *wish,
                              bool is_unused) {
   if (wish->wants_huge && is_unused) fe_arena_set_huge(arena, index, true);
-  if (wish->spares_huge && is_huge(&arena->slab[index])) fe_arena_set_huge(arena, index, false);
+  if (wish->spares_huge && fe_slab_is_huge(&arena->slab[index]))
+    fe_arena_set_huge(arena, index, false);
 }
 
 typedef enum outcome { TAKEN, REFUSED, NOT_FREE } outcome_t;
@@ -111,7 +102,7 @@ static bool take_in_slab(fe_look_t *look, fe_arena_t *arena, unsigned index, con
   for (;;) {
     fe_units_t candidates = fe_bitmap_look(&slab->free);
     bool is_unused = candidates == FE_BITMAP_ALL;
-    if (wish->spares_huge && !is_unused && is_huge(slab)) return false;
+    if (wish->spares_huge && !is_unused && fe_slab_is_huge(slab)) return false;
     if (wish->dirty_only) {
       candidates &= atomic_load_explicit(&slab->dirty, memory_order_relaxed);
     }
@@ -199,7 +190,7 @@ static bool wants_only_huge(void) {
 
 static void set_slabs_huge(fe_arena_t *arena, size_t first, size_t count) {
   for (size_t i = first; i < first + count; i++) {
-    if (!is_huge(&arena->slab[i])) fe_arena_set_huge(arena, (unsigned)i, true);
+    if (!fe_slab_is_huge(&arena->slab[i])) fe_arena_set_huge(arena, (unsigned)i, true);
   }
 }
 

@@ -28,6 +28,9 @@ typedef struct fe_slab {
   /* A bit for each unit with the header of a shard in it that may be looked at by a census; see
    * slab/census.h. */
   _Atomic(fe_units_t) heads;
+  /* In slabs with huge pages, a bit for each unit that was idle at all ticks of this period so far;
+   * see huge.c. Written at ticks only; relaxed. */
+  _Atomic(fe_units_t) idle;
   /* Huge pages were asked for. Relaxed: a hint for takers, and asking twice does no harm. */
   atomic_bool is_huge;
 } fe_slab_t;
@@ -81,6 +84,8 @@ struct fe_arenas {
   _Atomic(ptrdiff_t) lent_unit_count;
   /* When units were aged last; whoever moves it on by compare-and-swap does the purge. */
   _Atomic(uint32_t) tick_ms;
+  /* Ticks at which it was looked for idle memory in huge pages; see huge.c. */
+  _Atomic(uint32_t) huge_tick_count;
   fe_passing_t passing;
   /* See slab/census.h. */
   atomic_bool is_census;
@@ -142,6 +147,8 @@ static inline void fe_arenas_tell_given(fe_arenas_t *arenas) {
   void (*on_give)(fe_arenas_t *) = atomic_load_explicit(&fe_arenas_on_give, memory_order_relaxed);
   if (FE_UNLIKELY(on_give != NULL)) on_give(arenas);
 }
+/* What lies in huge pages in use is given up when it was idle for so many ticks. */
+#define FE_HUGE_PATIENCE_TICKS 8
 
 /* How much memory is free and will go back to the system if nobody takes it: an estimate. */
 static inline size_t fe_arenas_waiting_bytes(fe_arenas_t *arenas) {
@@ -152,8 +159,6 @@ static inline size_t fe_arenas_waiting_bytes(fe_arenas_t *arenas) {
 }
 
 /* -- between the files of this floor -- */
-
-#define FE_HUGE_PAGE_SIZE ((size_t)2 << 20)
 
 /* Adds an arena on a chunk of the base in which `slab_min` slabs in a row are free. Several threads
  * may each add one. */
@@ -181,9 +186,6 @@ void fe_chunk_release(const fe_base_t *base, char *chunk, size_t size);
 /* Puts memory behind units of a chunk. The base's pages may be larger than units: then other units
  * of the same pages may be in use already. */
 bool fe_chunk_commit(const fe_base_t *base, char *start, size_t size);
-
-/* Says whether a slab shall have huge pages. Any thread. */
-void fe_arena_set_huge(fe_arena_t *arena, unsigned index, bool is_wanted);
 
 /* The units of a slab that the arena has memory for and does not need itself. */
 fe_units_t fe_arena_usable_units(const fe_arena_t *arena, unsigned slab);

@@ -80,6 +80,7 @@ static void make_arena(fe_arenas_t *arenas, const site_t *site, size_t extra) {
     atomic_store_explicit(&slab->dirty, dirty, memory_order_relaxed);
     atomic_store_explicit(&slab->aged, 0, memory_order_relaxed);
     atomic_store_explicit(&slab->heads, 0, memory_order_relaxed);
+    atomic_store_explicit(&slab->idle, 0, memory_order_relaxed);
     atomic_store_explicit(&slab->is_huge, false, memory_order_relaxed);
     dirty_count += fe_bitmap_count(dirty);
   }

@@ -3,6 +3,7 @@
 #include "core/arena/arena.h"
 #include "core/arena/bitmap.h"
 #include "core/arena/counting.h"
+#include "core/arena/huge.h"
 #include "core/arena/passing.h"
 #include "core/base/settings.h"
 
@@ -39,18 +40,6 @@ static unsigned units_per(size_t bytes) {
   return bytes <= FE_UNIT_SIZE ? 1 : (unsigned)(bytes >> FE_SHARD_SHIFT);
 }
 
-/* A huge page that loses a part is split for good, so while a slab is in use only whole ones go
- * back by themselves. One of which three quarters are idle is better an ordinary one: else the last
- * few blocks of a heap that was large would hold 2 MiB each. */
-static size_t page_size_of(fe_arena_t *arena, unsigned index, fe_units_t idle) {
-  size_t page_size = arena->arenas->base->page_size;
-  if (!atomic_load_explicit(&arena->slab[index].is_huge, memory_order_relaxed)) return page_size;
-  bool is_by_need = fe_setting(FE_SETTING_HUGE_PAGES) != FE_HUGE_PAGES_ALWAYS;
-  if (!is_by_need || fe_bitmap_count(idle) < FE_UNITS_PER_SLAB * 3 / 4) return FE_HUGE_PAGE_SIZE;
-  fe_arena_set_huge(arena, index, false);
-  return page_size;
-}
-
 /* Purges units that lie side by side, if they are free still. Meanwhile they are in passing: runs
  * one by one, so that few are at a time. */
 static void purge_run(fe_arena_t *arena, unsigned index, fe_units_t units, unsigned group) {
@@ -80,7 +69,7 @@ static void purge_slab(fe_arena_t *arena, unsigned index, bool aged_only) {
   size_t page_size = arena->arenas->base->page_size;
   if (aged_only) {
     units &= atomic_load_explicit(&slab->aged, memory_order_relaxed);
-    if (units != 0) page_size = page_size_of(arena, index, units | (free & ~dirty));
+    if (units != 0) page_size = fe_huge_page_size_at(arena, index, units | (free & ~dirty));
   }
   unsigned group = units_per(page_size);
   units = whole_groups(units, free & ~dirty, group);
@@ -120,6 +109,7 @@ void fe_arenas_tick(fe_arenas_t *arenas) {
                                                memory_order_relaxed)) {
     return;
   }
+  fe_huge_tick(arenas);
   purge_arenas(arenas, true);
 }
 

@@ -14,9 +14,12 @@
 /* Watching begins when so much waits, and more than the heap has in use. */
 #define FE_WATCH_FROM_BYTES ((size_t)16 << 20)
 
-/* What has not gone back in two ticks will not, since it is part of huge pages in use; and by this
- * time idle heaps have been collected. */
-static uint32_t watch_ms(void) { return 4 * (uint32_t)fe_setting(FE_SETTING_PURGE_DELAY_MS) + 300; }
+/* By this time idle heaps have been collected, and what was idle since then has gone back also if
+ * it was part of huge pages, unless it is too little for that. */
+static uint32_t watch_ms(void) {
+  uint32_t ticks = 2 * FE_HUGE_PATIENCE_TICKS + 4;
+  return ticks * (uint32_t)fe_setting(FE_SETTING_PURGE_DELAY_MS) + 300;
+}
 
 void (*_Atomic fe_heap_on_tick)(void);
 void (*_Atomic fe_heap_on_alloc)(size_t size);

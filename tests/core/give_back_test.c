@@ -113,6 +113,34 @@ static void also_what_an_ended_thread_freed(void **state) {
   assert_light_work_brings_memory_down();
 }
 
+/* Of each ten units seven are free after a peak, evenly: no huge page is idle as a whole, and no
+ * slab for the most part. */
+static void little_is_kept_for_the_sake_of_huge_pages(void **state) {
+  (void)state;
+  if (cannot_see_memory()) skip();
+  enum { COUNT = 256 * 1024, SIZE = 1024 };
+  size_t before = resident_bytes();
+  size_t live = 0;
+  for (size_t i = 0; i < COUNT; i++) {
+    blocks[i] = fe_malloc(SIZE);
+    require(blocks[i] != NULL);
+    memset(blocks[i], 1, SIZE);
+  }
+  for (size_t i = 0; i < COUNT; i++) {
+    if ((uintptr_t)blocks[i] / UNIT_BYTES % 10 < 3) {
+      blocks[live / SIZE] = blocks[i];
+      live += SIZE;
+    } else {
+      fe_free(blocks[i]);
+    }
+  }
+  random_source_t source = {78};
+  size_t bound = before + live + live / 4 + 8 * MIB;
+  for (int steps = 0; steps < 10000 && resident_bytes() > bound; steps++) work_lightly(&source);
+  if (resident_bytes() > bound) fail_msg("resident memory is still %zu bytes", resident_bytes());
+  for (size_t i = 0; i < live / SIZE; i++) fe_free(blocks[i]);
+}
+
 static void assert_trim_brings_memory_down(void) {
   size_t before = resident_bytes();
   size_t returned = fe_trim();
@@ -270,6 +298,7 @@ int main(void) {
       test_that(light_work_brings_memory_down_after_a_peak),
       test_that(also_what_an_ended_thread_had),
       test_that(also_what_an_ended_thread_freed),
+      test_that(little_is_kept_for_the_sake_of_huge_pages),
       test_that(a_trim_brings_memory_down_at_once),
       test_that(also_what_another_thread_had_and_freed),
       test_that(a_thread_without_a_heap_may_trim),
