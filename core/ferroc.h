@@ -112,7 +112,8 @@ FE_API void fe_collect(bool force);
 
 /* Returns all memory without blocks to the system, whoever freed it and whose heap it is in: the
  * calling thread's, those of other threads that run, wait or ended, explicit ones, and those that
- * were handed over. Heaps of threads that ended, in which nothing lives, end. How many bytes went
+ * were handed over; and the addresses of slabs of 4 MiB in which there is nothing else. Heaps of
+ * threads that ended, in which nothing lives, end. How many bytes of memory went
  * back: whole shards of 64 KiB that were in use since they came from the system, and what other
  * threads returned at the same time.
  * What stays in a heap that some other thread holds: the shards from which its next allocations
@@ -253,6 +254,9 @@ FE_API fe_heap_t *fe_thread_heap(void);
  *
  * - purge_delay_ms (50): how long free memory is kept before it goes back to the system; what was
  *   freed goes back after one to two times as long. 0: at the next occasion.
+ * - unmap_delay_ms (10000): how long addresses that nobody uses, whole slabs of 4 MiB, are kept
+ * before they go back to the system; they count for ulimit -v and in what the kernel lets a machine
+ *   promise. 0: at the next occasion. 4294967296 or more: only fe_trim gives them back.
  * - huge_pages (by_need): never, by_need (for the blocks of heaps of 32 MiB and more) or always.
  * - memory_limit (0): bytes (also as 512K, 64M, 2G) that the blocks of all heaps may take together;
  *   0 is no limit. As with a parent's limit, see fe_heap_set_limit.
@@ -322,6 +326,14 @@ struct fe_base {
   /* Asks that whole pages never be (false) or if possible be (true) huge ones. NULL: it is all the
    * same. */
   void (*advise_huge)(const fe_base_t *base, void *start, size_t size, bool is_wanted);
+  /* Gives the addresses of one slab (4 MiB) of a chunk back, with the memory that is still there,
+   * while the rest of the chunk is in use. Returns false when it did not. Called when nobody used
+   * the slab for unmap_delay_ms, and by fe_trim. A chunk of which slabs are unmapped at its end is
+   * not released: its other slabs are unmapped instead. NULL: chunks are kept whole. */
+  bool (*unmap)(const fe_base_t *base, void *start, size_t size);
+  /* Gets the addresses of a slab that was unmapped again, as in a new chunk. Returns false when it
+   * cannot: something else may be there by now, and must stay. NULL: nothing is unmapped. */
+  bool (*map)(const fe_base_t *base, void *start, size_t size);
   /* New chunks, and what was decommitted, hold zeros. */
   bool is_zeroed;
   /* A power of two, not above 4 MiB: commit and decommit are called for whole pages of this size.

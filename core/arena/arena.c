@@ -1,6 +1,7 @@
 /* Taking units from the arenas and giving them back. */
 #include "core/arena/arena.h"
 
+#include "core/arena/absent.h"
 #include "core/arena/bitmap.h"
 #include "core/arena/counting.h"
 #include "core/arena/huge.h"
@@ -280,6 +281,20 @@ static bool add_chunk(fe_look_t *look, size_t slab_min) {
   return has_more;
 }
 
+static bool restore(fe_look_t *look, size_t slab_count) {
+  fe_look_begin_passing(look);
+  bool has_more = fe_absent_restore(look->arenas, slab_count);
+  fe_look_end_passing(look);
+  return has_more;
+}
+
+/* Whether there is more to look at: slabs that were unmapped are back, or there is a new chunk. A
+ * base that has no memory for what there is needs no more addresses. */
+static bool has_more(fe_look_t *look, size_t slab_count, const fe_run_t *run) {
+  if (is_refused(run)) return false;
+  return restore(look, slab_count == 0 ? 1 : slab_count) || add_chunk(look, slab_count);
+}
+
 static bool take_own_chunk(fe_look_t *look, size_t slab_count, fe_run_t *run) {
   fe_look_begin_passing(look);
   bool is_taken = take_chunk(look->arenas, slab_count, run);
@@ -298,7 +313,7 @@ static bool take_run_in_slab(fe_look_t *look, fe_arena_hint_t *hint, size_t unit
                  .wants_huge = is_needed || wants_only_huge(),
                  .spares_huge = setting == FE_HUGE_PAGES_BY_NEED && !is_single};
   while (!take_units(look, hint, wish, run)) {
-    if (!is_refused(run) && add_chunk(look, 0)) continue;
+    if (has_more(look, 0, run)) continue;
     wish.spares_huge = false;
     return take_units(look, hint, wish, run);
   }
@@ -311,7 +326,7 @@ static bool take_whole_slabs(fe_look_t *look, size_t slab_count, fe_run_t *run) 
   if (slab_count <= FE_ARENA_RUN_SLABS_MAX || !can_release) {
     do {
       if (take_slabs(look, slab_count, run)) return true;
-    } while (!is_refused(run) && add_chunk(look, slab_count));
+    } while (has_more(look, slab_count, run));
   }
   return (can_release && take_own_chunk(look, slab_count, run)) ||
          take_slabs(look, slab_count, run);

@@ -15,6 +15,8 @@
 #include "core/base/config.h"
 #include "core/track/guard.h"
 
+typedef enum fe_presence { FE_SLAB_PRESENT, FE_SLAB_HELD, FE_SLAB_ABSENT } fe_presence_t;
+
 /* 4 MiB of an arena: its n-th units from the arena's start on, wherever that is. */
 typedef struct fe_slab {
   /* A bit for each free unit; see bitmap.h. Those that the arena has no memory for are never set.
@@ -31,8 +33,12 @@ typedef struct fe_slab {
   /* In slabs with huge pages, a bit for each unit that was idle at all ticks of this period so far;
    * see huge.c. Written at ticks only; relaxed. */
   _Atomic(fe_units_t) idle;
+  /* Since when the slab was seen unused at ticks; 0: it was not. Written at ticks only; relaxed. */
+  _Atomic(uint32_t) unused_since_ms;
   /* Huge pages were asked for. Relaxed: a hint for takers, and asking twice does no harm. */
   atomic_bool is_huge;
+  /* An fe_presence_t; see absent.h. */
+  _Atomic(unsigned char) presence;
 } fe_slab_t;
 
 #define FE_HEAP_EVENTS_MAX 24
@@ -84,6 +90,8 @@ struct fe_arenas {
   _Atomic(ptrdiff_t) lent_unit_count;
   /* When units were aged last; whoever moves it on by compare-and-swap does the purge. */
   _Atomic(uint32_t) tick_ms;
+  /* Slabs that the last tick saw unused: an estimate, for whether ticks have something to do. */
+  _Atomic(size_t) unused_slab_count;
   /* Ticks at which it was looked for idle memory in huge pages; see huge.c. */
   _Atomic(uint32_t) huge_tick_count;
   fe_passing_t passing;
@@ -147,6 +155,11 @@ static inline void fe_arenas_tell_given(fe_arenas_t *arenas) {
   void (*on_give)(fe_arenas_t *) = atomic_load_explicit(&fe_arenas_on_give, memory_order_relaxed);
   if (FE_UNLIKELY(on_give != NULL)) on_give(arenas);
 }
+
+/* Gives the addresses of all slabs that nobody uses back now, if the base takes them. Any thread.
+ */
+void fe_arenas_unmap(fe_arenas_t *arenas);
+
 /* What lies in huge pages in use is given up when it was idle for so many ticks. */
 #define FE_HUGE_PATIENCE_TICKS 8
 
@@ -170,6 +183,12 @@ static inline fe_arena_t *fe_arenas_first(fe_arenas_t *arenas) {
 
 static inline fe_arena_t *fe_arena_next(fe_arena_t *arena) {
   return atomic_load_explicit(&arena->next, memory_order_acquire);
+}
+
+/* Whether the slab is not there: nobody uses it, and nobody may look at it. */
+static inline bool fe_slab_is_absent(const fe_slab_t *slab) {
+  return atomic_load_explicit(&((fe_slab_t *)slab)->presence, memory_order_relaxed) ==
+         FE_SLAB_ABSENT;
 }
 
 static inline char *fe_unit_address(const fe_arena_t *arena, size_t slab, size_t unit) {

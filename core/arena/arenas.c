@@ -81,7 +81,9 @@ static void make_arena(fe_arenas_t *arenas, const site_t *site, size_t extra) {
     atomic_store_explicit(&slab->aged, 0, memory_order_relaxed);
     atomic_store_explicit(&slab->heads, 0, memory_order_relaxed);
     atomic_store_explicit(&slab->idle, 0, memory_order_relaxed);
+    atomic_store_explicit(&slab->unused_since_ms, 0, memory_order_relaxed);
     atomic_store_explicit(&slab->is_huge, false, memory_order_relaxed);
+    atomic_store_explicit(&slab->presence, FE_SLAB_PRESENT, memory_order_relaxed);
     dirty_count += fe_bitmap_count(dirty);
   }
   atomic_fetch_add_explicit(&arenas->dirty_unit_count, dirty_count, memory_order_relaxed);
@@ -271,15 +273,39 @@ fe_arenas_t *fe_arenas_create(const fe_base_t *base, void *memory, size_t size) 
 static bool is_unused(const fe_arena_t *arena) {
   for (unsigned i = 0; i < arena->slab_count; i++) {
     fe_units_t free = atomic_load_explicit(&arena->slab[i].free, memory_order_acquire);
+    if (fe_slab_is_absent(&arena->slab[i])) continue;
     if (free != fe_arena_usable_units(arena, i)) return false;
   }
   return true;
+}
+
+/* Releases what is there of an arena of which slabs are absent: at their addresses there may be
+ * something of others. The first slab, which holds what says so, goes last. */
+static void release_present(const fe_base_t *base, fe_arena_t *arena) {
+  for (unsigned i = arena->slab_count; i-- > 0;) {
+    if (fe_slab_is_absent(&arena->slab[i])) continue;
+    char *start = fe_unit_address(arena, i, 0);
+    fe_track_open(start, FE_SLAB_SIZE);
+    fe_ownership_clear(start, FE_SLAB_SIZE);
+    base->unmap(base, start, FE_SLAB_SIZE);
+  }
+}
+
+static bool has_absent_slabs(const fe_arena_t *arena) {
+  for (unsigned i = 0; i < arena->slab_count; i++) {
+    if (fe_slab_is_absent(&arena->slab[i])) return true;
+  }
+  return false;
 }
 
 static void end_arena(const fe_base_t *base, fe_arena_t *arena) {
   site_t site = {.start = arena->start, .unit_count = arena->unit_count};
   bool is_lent = arena->is_lent;
   fe_guard_lift(&arena->guard);
+  if (has_absent_slabs(arena)) {
+    release_present(base, arena);
+    return;
+  }
   fe_track_open(site.start, site.unit_count * FE_UNIT_SIZE);
   fe_ownership_clear(site.start, site.unit_count * FE_UNIT_SIZE);
   if (!is_lent) release(base, &site);

@@ -35,6 +35,12 @@ static inline void fe_arenas_count_reserve(fe_arenas_t *arenas, size_t units,
   fe_level_raise(&figures->committed_units, &figures->peak_committed_units, committed_units);
 }
 
+/* Addresses that are reserved no more; `dirty_units` of them had memory. */
+static inline void fe_arenas_count_unmap(fe_arenas_t *arenas, size_t units, size_t dirty_units) {
+  fe_level_lower(&arenas->figures.reserved_units, units);
+  fe_level_lower(&arenas->figures.committed_units, dirty_units);
+}
+
 static inline void fe_arenas_count_chunk(fe_arenas_t *arenas) {
   fe_figure_add_shared(&arenas->figures.chunks_mapped, 1);
 }

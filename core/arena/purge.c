@@ -1,5 +1,6 @@
 /* Giving the memory of free units back to the system: those that were free from one tick to the
  * next, or all at once on request. A purge owns the units that it purges, like any other taker. */
+#include "core/arena/absent.h"
 #include "core/arena/arena.h"
 #include "core/arena/bitmap.h"
 #include "core/arena/counting.h"
@@ -101,7 +102,8 @@ static void purge_arenas(fe_arenas_t *arenas, bool aged_only) {
 }
 
 void fe_arenas_tick(fe_arenas_t *arenas) {
-  if (atomic_load_explicit(&arenas->dirty_unit_count, memory_order_relaxed) <= 0) return;
+  bool is_dirty = atomic_load_explicit(&arenas->dirty_unit_count, memory_order_relaxed) > 0;
+  if (!is_dirty && !fe_absent_is_waiting(arenas)) return;
   uint32_t now = fe_clock_ms();
   uint32_t last = atomic_load_explicit(&arenas->tick_ms, memory_order_relaxed);
   if (now - last < fe_setting(FE_SETTING_PURGE_DELAY_MS)) return;
@@ -111,6 +113,7 @@ void fe_arenas_tick(fe_arenas_t *arenas) {
   }
   fe_huge_tick(arenas);
   purge_arenas(arenas, true);
+  fe_absent_tick(arenas, now);
 }
 
 void fe_arenas_purge(fe_arenas_t *arenas) { purge_arenas(arenas, false); }

@@ -14,6 +14,10 @@
 #define MAP_NORESERVE 0
 #endif
 
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0
+#endif
+
 #ifndef PR_SET_VMA
 #define PR_SET_VMA 0x53564d41
 #endif
@@ -103,6 +107,25 @@ static void mmap_advise_huge(const fe_base_t *base, void *start, size_t size, bo
   madvise(start, size, is_wanted ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
 }
 
+static bool mmap_unmap(const fe_base_t *base, void *start, size_t size) {
+  (void)base;
+  return munmap(start, size) == 0;
+}
+
+/* A kernel that does not know the flag takes the place for a hint. */
+static bool mmap_map(const fe_base_t *base, void *start, size_t size) {
+  (void)base;
+  int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
+  void *place = mmap(start, size, PROT_READ | PROT_WRITE, flags, -1, 0);
+  if (place == MAP_FAILED) return false;
+  if (place != start) {
+    munmap(place, size);
+    return false;
+  }
+  name_mapping(start, size);
+  return true;
+}
+
 const fe_base_t fe_base_mmap = {
     .allocate = mmap_allocate,
     .release = mmap_release,
@@ -110,6 +133,8 @@ const fe_base_t fe_base_mmap = {
     .grow = mmap_grow,
     .protect = mmap_protect,
     .advise_huge = mmap_advise_huge,
+    .unmap = mmap_unmap,
+    .map = mmap_map,
     .is_zeroed = true,
     .page_size = PAGE_SIZE_MAX,
 };

@@ -9,6 +9,7 @@
 
 typedef enum fe_setting {
   FE_SETTING_PURGE_DELAY_MS,
+  FE_SETTING_UNMAP_DELAY_MS,
   FE_SETTING_HUGE_PAGES, /* an fe_huge_pages_t */
   FE_SETTING_MEMORY_LIMIT,
   FE_SETTING_STATS_AT_EXIT,    /* 0 or 1 */

@@ -24,6 +24,7 @@ typedef struct fe_option {
 
 static const fe_option_t options[FE_SETTING_COUNT] = {
     [FE_SETTING_PURGE_DELAY_MS] = {"purge_delay_ms", KIND_NUMBER, "milliseconds", {NULL}},
+    [FE_SETTING_UNMAP_DELAY_MS] = {"unmap_delay_ms", KIND_NUMBER, "milliseconds", {NULL}},
     [FE_SETTING_HUGE_PAGES] = {"huge_pages",
                                KIND_WORD,
                                "never, by_need or always",

@@ -91,7 +91,9 @@ static cell_t cell_of_unit(const fe_arena_t *arena, unsigned slab, unsigned unit
                            const fe_heap_t *large_heap) {
   fe_units_t bit = fe_bitmap_mask(unit, 1);
   cell_t cell = {.unit_count = 1};
-  if ((fe_arena_usable_units(arena, slab) & bit) == 0) {
+  if (fe_slab_is_absent(&arena->slab[slab])) {
+    cell.kind = NONE;
+  } else if ((fe_arena_usable_units(arena, slab) & bit) == 0) {
     bool is_header = slab * FE_UNITS_PER_SLAB + unit < arena->header_units;
     cell.kind = is_header ? NOTES : NONE;
   } else if (atomic_load_explicit(&arena->slab[slab].free, memory_order_relaxed) & bit) {

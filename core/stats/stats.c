@@ -234,24 +234,32 @@ static size_t continue_run(size_t run, fe_units_t free, unsigned unit_count, siz
   return run;
 }
 
-static void add_arena(fe_arenas_stats_t *stats, fe_arena_t *arena, size_t *longest) {
+/* Returns how many units the arena has; those of absent slabs do not count anywhere. */
+static size_t add_arena(fe_arenas_stats_t *stats, fe_arena_t *arena, size_t *longest) {
+  size_t unit_count = arena->unit_count;
   size_t taken = 0;
   size_t purgeable = 0;
   size_t run = 0;
   for (unsigned i = 0; i < arena->slab_count; i++) {
+    if (fe_slab_is_absent(&arena->slab[i])) {
+      unit_count -= FE_UNITS_PER_SLAB;
+      run = 0;
+      continue;
+    }
     fe_units_t free = atomic_load_explicit(&arena->slab[i].free, memory_order_relaxed);
     fe_units_t dirty = atomic_load_explicit(&arena->slab[i].dirty, memory_order_relaxed);
     fe_units_t usable = fe_arena_usable_units(arena, i);
     taken += fe_bitmap_count(usable & ~free);
     purgeable += fe_bitmap_count(free & dirty);
     if (free == usable) stats->free_slab_count++;
+    stats->slab_count++;
     run = continue_run(run, free, FE_UNITS_PER_SLAB, longest);
   }
   bool can_purge = !arena->is_lent && arena->arenas->base->decommit != NULL;
   stats->arena_count++;
-  stats->slab_count += arena->slab_count;
   stats->taken_bytes += taken * FE_UNIT_SIZE;
   stats->purgeable_bytes += can_purge ? purgeable * FE_UNIT_SIZE : 0;
+  return unit_count;
 }
 
 void fe_stats_of_arenas(fe_arenas_t *arenas, fe_arenas_stats_t *stats) {
@@ -271,8 +279,7 @@ void fe_stats_of_arenas(fe_arenas_t *arenas, fe_arenas_stats_t *stats) {
   size_t longest = 0;
   size_t managed = 0;
   for (fe_arena_t *arena = fe_arenas_first(arenas); arena != NULL; arena = fe_arena_next(arena)) {
-    add_arena(stats, arena, &longest);
-    managed += arena->unit_count * FE_UNIT_SIZE;
+    managed += add_arena(stats, arena, &longest) * FE_UNIT_SIZE;
   }
   /* The rest is chunks of single blocks. */
   if (stats->reserved_bytes > managed) stats->taken_bytes += stats->reserved_bytes - managed;

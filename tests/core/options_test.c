@@ -18,6 +18,7 @@ static void assert_option(const char *name, const char *expected) {
 static void each_option_has_its_default(void **state) {
   (void)state;
   assert_option("purge_delay_ms", "50");
+  assert_option("unmap_delay_ms", "10000");
   assert_option("huge_pages", "by_need");
   assert_option("memory_limit", "0");
   assert_option("stats_at_exit", "0");

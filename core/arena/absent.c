@@ -1,0 +1,181 @@
+/* Giving back the addresses of slabs that nobody uses, and getting them again; see absent.h.
+ *
+ * Free memory has gone back long before (purge.c). This is for limits and accounts of addresses:
+ * `ulimit -v`, and what the kernel lets a machine promise (vm.overcommit_memory=2). It costs some
+ * microseconds for each slab and each time it comes back, so ten seconds are long enough to wait;
+ * and in between the addresses may be taken by others, so they should not be shorter. */
+#include "core/arena/absent.h"
+
+#include "core/arena/bitmap.h"
+#include "core/arena/counting.h"
+#include "core/arena/passing.h"
+#include "core/base/settings.h"
+
+/* Smaller slabs would leave a mapping and a hole for each, of which a process may have 65,530. */
+#define FE_UNMAPPED_SLAB_MIN ((size_t)1 << 20)
+
+static bool can_unmap(const fe_arenas_t *arenas) {
+  const fe_base_t *base = arenas->base;
+  return base->unmap != NULL && base->map != NULL && FE_SLAB_SIZE >= FE_UNMAPPED_SLAB_MIN;
+}
+
+static void set_presence(fe_slab_t *slab, fe_presence_t presence) {
+  /* Release: pairs with the compare-and-swap of whoever restores the slab. */
+  atomic_store_explicit(&slab->presence, presence, memory_order_release);
+}
+
+/* -- Going -- */
+
+/* The memory of the caller's slab is no more. */
+static void forget_contents(fe_arena_t *arena, fe_slab_t *slab) {
+  fe_arenas_t *arenas = arena->arenas;
+  fe_units_t dirty = atomic_exchange_explicit(&slab->dirty, 0, memory_order_relaxed);
+  unsigned count = fe_bitmap_count(dirty);
+  atomic_fetch_sub_explicit(&arenas->dirty_unit_count, count, memory_order_relaxed);
+  atomic_store_explicit(&slab->aged, 0, memory_order_relaxed);
+  atomic_store_explicit(&slab->is_huge, false, memory_order_relaxed);
+  fe_arenas_count_unmap(arenas, FE_UNITS_PER_SLAB, count);
+}
+
+/* The slab is the caller's; whether it is gone. */
+static bool unmap_slab(fe_arena_t *arena, unsigned index) {
+  const fe_base_t *base = arena->arenas->base;
+  char *start = fe_unit_address(arena, index, 0);
+  set_presence(&arena->slab[index], FE_SLAB_HELD);
+  /* From the moment on at which it is gone, its place may be somebody else's. */
+  fe_ownership_clear(start, FE_SLAB_SIZE);
+  fe_track_open(start, FE_SLAB_SIZE);
+  if (base->unmap(base, start, FE_SLAB_SIZE)) {
+    forget_contents(arena, &arena->slab[index]);
+    set_presence(&arena->slab[index], FE_SLAB_ABSENT);
+    return true;
+  }
+  fe_track_close(start, FE_SLAB_SIZE);
+  fe_ownership_set(start, FE_SLAB_SIZE);
+  set_presence(&arena->slab[index], FE_SLAB_PRESENT);
+  return false;
+}
+
+static bool is_unused(const fe_slab_t *slab) {
+  return fe_bitmap_look(&slab->free) == FE_BITMAP_ALL;
+}
+
+static void unmap_if_unused(fe_arena_t *arena, unsigned index) {
+  fe_slab_t *slab = &arena->slab[index];
+  if (!is_unused(slab)) return;
+  fe_passing_begin(arena->arenas);
+  if (fe_bitmap_take(&slab->free, FE_BITMAP_ALL) && !unmap_slab(arena, index)) {
+    fe_bitmap_give(&slab->free, FE_BITMAP_ALL);
+  }
+  fe_passing_end(arena->arenas);
+}
+
+/* How long a slab was seen unused and, if it can be, clean; 0 if it is not. */
+static uint32_t unused_ms(fe_arena_t *arena, unsigned index, uint32_t now_ms) {
+  fe_slab_t *slab = &arena->slab[index];
+  bool is_clean = arena->arenas->base->decommit == NULL ||
+                  atomic_load_explicit(&slab->dirty, memory_order_relaxed) == 0;
+  uint32_t since = atomic_load_explicit(&slab->unused_since_ms, memory_order_relaxed);
+  uint32_t next = !is_unused(slab) || !is_clean ? 0 : since != 0 ? since : (now_ms | 1);
+  if (next != since) atomic_store_explicit(&slab->unused_since_ms, next, memory_order_relaxed);
+  return next == 0 ? 0 : now_ms - next + 2;
+}
+
+void fe_absent_tick(fe_arenas_t *arenas, uint32_t now_ms) {
+  if (!can_unmap(arenas)) return;
+  size_t delay_ms = fe_setting(FE_SETTING_UNMAP_DELAY_MS);
+  size_t unused_count = 0;
+  for (fe_arena_t *arena = fe_arenas_first(arenas); arena != NULL; arena = fe_arena_next(arena)) {
+    for (unsigned i = 0; !arena->is_lent && i < arena->slab_count; i++) {
+      uint32_t waited_ms = unused_ms(arena, i, now_ms);
+      if (waited_ms > delay_ms) {
+        unmap_if_unused(arena, i);
+      } else if (waited_ms > 0) {
+        unused_count++;
+      }
+    }
+  }
+  atomic_store_explicit(&arenas->unused_slab_count, unused_count, memory_order_relaxed);
+}
+
+void fe_arenas_unmap(fe_arenas_t *arenas) {
+  if (!can_unmap(arenas)) return;
+  for (fe_arena_t *arena = fe_arenas_first(arenas); arena != NULL; arena = fe_arena_next(arena)) {
+    for (unsigned i = 0; !arena->is_lent && i < arena->slab_count; i++) unmap_if_unused(arena, i);
+  }
+}
+
+/* -- Coming back -- */
+
+/* After so many slabs whose addresses are not to be had, a new chunk is quicker. */
+#define FE_RESTORE_FAILURES_MAX 8
+
+/* Whether the slab, which the caller holds, is there again. */
+static bool map_slab(fe_arena_t *arena, unsigned index) {
+  const fe_base_t *base = arena->arenas->base;
+  char *start = fe_unit_address(arena, index, 0);
+  if (!base->map(base, start, FE_SLAB_SIZE)) return false;
+  bool may_be_huge = fe_setting(FE_SETTING_HUGE_PAGES) == FE_HUGE_PAGES_ALWAYS;
+  if (base->advise_huge != NULL && !may_be_huge) {
+    base->advise_huge(base, start, FE_SLAB_SIZE, false);
+  }
+  fe_track_close(start, FE_SLAB_SIZE);
+  fe_ownership_set(start, FE_SLAB_SIZE);
+  fe_arenas_count_reserve(arena->arenas, FE_UNITS_PER_SLAB, 0);
+  return true;
+}
+
+/* False: the addresses are not to be had. */
+static bool restore_slab(fe_arena_t *arena, unsigned index) {
+  fe_slab_t *slab = &arena->slab[index];
+  unsigned char absent = FE_SLAB_ABSENT;
+  /* Acquire: the unmapping came before. */
+  if (!atomic_compare_exchange_strong_explicit(&slab->presence, &absent, FE_SLAB_HELD,
+                                               memory_order_acquire, memory_order_relaxed)) {
+    return true;
+  }
+  bool is_there = map_slab(arena, index);
+  set_presence(slab, is_there ? FE_SLAB_PRESENT : FE_SLAB_ABSENT);
+  if (is_there) fe_bitmap_give(&slab->free, FE_BITMAP_ALL);
+  return is_there;
+}
+
+/* 0: all of the slabs are there now. Else how many from the first one on are not to be had. */
+static size_t restore_row(fe_arena_t *arena, size_t first, size_t count) {
+  for (size_t i = count; i-- > 0;) {
+    if (!restore_slab(arena, (unsigned)(first + i))) return i + 1;
+  }
+  return 0;
+}
+
+static bool restore_in_arena(fe_arena_t *arena, size_t slab_count, unsigned *failures_left) {
+  size_t first = 0;
+  size_t absent_count = 0;
+  for (size_t i = 0; i < arena->slab_count; i++) {
+    bool is_absent = fe_slab_is_absent(&arena->slab[i]);
+    if (!is_absent && !is_unused(&arena->slab[i])) {
+      first = i + 1;
+      absent_count = 0;
+      continue;
+    }
+    absent_count += is_absent;
+    if (i + 1 - first < slab_count || absent_count == 0) continue;
+    size_t unusable = restore_row(arena, i + 1 - slab_count, slab_count);
+    if (unusable == 0) return true;
+    if (--*failures_left == 0) return false;
+    first = i + 1 - slab_count + unusable;
+    absent_count = 0;
+    i = first - 1;
+  }
+  return false;
+}
+
+bool fe_absent_restore(fe_arenas_t *arenas, size_t slab_count) {
+  if (!can_unmap(arenas)) return false;
+  unsigned failures_left = FE_RESTORE_FAILURES_MAX;
+  fe_arena_t *arena = fe_arenas_first(arenas);
+  for (; arena != NULL && failures_left > 0; arena = fe_arena_next(arena)) {
+    if (restore_in_arena(arena, slab_count, &failures_left)) return true;
+  }
+  return false;
+}
