@@ -217,8 +217,11 @@ FE_API char *fe_heap_realpath(fe_heap_t *heap, const char *path, char *resolved)
  * then a block that some thread allocated from its own, by NULL here or by fe_malloc. */
 FE_API void *fe_heap_resize(void *heap, void *ptr, size_t old_size, size_t new_size);
 
-/* Whether ptr is a block of this heap. Addresses that are not ferroc's may be asked about as well,
- * but not the middle of a block above 30 KiB, or of one aligned to 64 KiB or more. */
+/* Whether ptr is a block of this heap, or points into one that is not above 30 KiB. Any address may
+ * be asked about. A permanent heap (as those of threads are) has no list of its blocks of more than
+ * 128 MiB: an address inside of such a chunk is judged by what lies before it, so it must not be in
+ * the middle of a block that looks like a header on purpose, nor be freed meanwhile. Holder only.
+ */
 FE_API bool fe_heap_contains(const fe_heap_t *heap, const void *ptr);
 
 /* Bytes in live blocks, each counted with its full size: up to a granule more than was asked
@@ -317,11 +320,13 @@ struct fe_base {
   bool (*decommit)(const fe_base_t *base, void *start, size_t size);
   /* Makes a whole chunk of `size` bytes larger: where it is, or by moving its pages to another
    * place with the same alignment. The place where it is now; NULL, and the chunk is as it was,
-   * when it cannot be done. NULL: large blocks that grow are copied. */
+   * when it cannot be done. NULL: large blocks that grow are copied. So they are, and this is not
+   * called, where there is no `release`, or a `commit`, which could still fail behind a chunk that
+   * has moved. */
   void *(*grow)(const fe_base_t *base, void *chunk, size_t size, size_t new_size, size_t alignment);
   /* Makes memory untouchable (false), or as it was before (true); start and size are multiples of 4
-   * KiB. Returns false when it did not. Called by hardened builds alone, for guard pages. NULL:
-   * there are none. */
+   * KiB. Returns false when it did not, which ends the program when it is needed again. Called by
+   * hardened builds alone, for guard pages. NULL: there are none. */
   bool (*protect)(const fe_base_t *base, void *start, size_t size, bool is_accessible);
   /* Asks that whole pages never be (false) or if possible be (true) huge ones. NULL: it is all the
    * same. */

@@ -261,6 +261,7 @@ static bool take_chunk(fe_arenas_t *arenas, size_t slab_count, fe_run_t *run) {
     fe_chunk_release(base, chunk, size);
     return false;
   }
+  fe_ownership_set_single(chunk, size, true);
   if (wants_only_huge() && base->advise_huge != NULL) base->advise_huge(base, chunk, size, true);
   *run = (fe_run_t){.arena = NULL,
                     .start = chunk,
@@ -321,14 +322,13 @@ static bool take_run_in_slab(fe_look_t *look, fe_arena_hint_t *hint, size_t unit
 }
 
 static bool take_whole_slabs(fe_look_t *look, size_t slab_count, fe_run_t *run) {
-  /* A base that takes nothing back would lose a chunk that is freed. */
-  bool can_release = look->arenas->base->release != NULL;
-  if (slab_count <= FE_ARENA_RUN_SLABS_MAX || !can_release) {
+  bool has_single_chunks = fe_base_has_single_chunks(look->arenas->base);
+  if (slab_count <= FE_ARENA_RUN_SLABS_MAX || !has_single_chunks) {
     do {
       if (take_slabs(look, slab_count, run)) return true;
     } while (has_more(look, slab_count, run));
   }
-  return (can_release && take_own_chunk(look, slab_count, run)) ||
+  return (has_single_chunks && take_own_chunk(look, slab_count, run)) ||
          take_slabs(look, slab_count, run);
 }
 
@@ -359,7 +359,7 @@ bool fe_arenas_take_to_grow(fe_arenas_t *arenas, size_t unit_count, fe_run_t *ru
   fe_look_t look = fe_look_at(arenas);
   do {
     run->arena = NULL;
-    if (arenas->base->grow != NULL && take_own_chunk(&look, slab_count, run)) return true;
+    if (fe_base_can_grow(arenas->base) && take_own_chunk(&look, slab_count, run)) return true;
     if (take_whole_slabs(&look, slab_count, run)) return true;
   } while (fe_look_again(&look));
   return false;
@@ -367,10 +367,11 @@ bool fe_arenas_take_to_grow(fe_arenas_t *arenas, size_t unit_count, fe_run_t *ru
 
 bool fe_arenas_grow(fe_arenas_t *arenas, fe_run_t *run, size_t unit_count) {
   const fe_base_t *base = arenas->base;
-  if (run->arena != NULL || base->grow == NULL) return false;
+  if (run->arena != NULL || !fe_base_can_grow(base)) return false;
   size_t size = run->unit_count * FE_UNIT_SIZE;
   size_t new_size = fe_align_up(unit_count * FE_UNIT_SIZE, FE_SLAB_SIZE);
   /* From the moment on at which the chunk has moved, its old place may be somebody else's. */
+  fe_ownership_set_single(run->start, size, false);
   fe_ownership_clear(run->start, size);
   char *place = base->grow(base, run->start, size, new_size, FE_SLAB_SIZE);
   if (place != NULL) {
@@ -379,6 +380,7 @@ bool fe_arenas_grow(fe_arenas_t *arenas, fe_run_t *run, size_t unit_count) {
     run->unit_count = new_size >> FE_SHARD_SHIFT;
   }
   fe_ownership_set(run->start, run->unit_count * FE_UNIT_SIZE);
+  fe_ownership_set_single(run->start, run->unit_count * FE_UNIT_SIZE, true);
   return place != NULL;
 }
 
@@ -419,6 +421,7 @@ bool fe_arenas_extend(fe_arena_t *arena, char *start, size_t unit_count, size_t 
 
 static void give_chunk(const fe_base_t *base, const fe_run_t *run) {
   size_t size = run->unit_count * FE_UNIT_SIZE;
+  fe_ownership_set_single(run->start, size, false);
   fe_ownership_clear(run->start, size);
   fe_track_open(run->start, size);
   fe_chunk_release(base, run->start, size);

@@ -81,6 +81,9 @@ typedef struct fe_passing {
   _Atomic(size_t) lost;
 } fe_passing_t;
 
+/* Each thread that asks for a chunk at the same moment may leave one. */
+#define FE_SPARE_CHUNKS_MAX 8
+
 struct fe_arenas {
   const fe_base_t *base;       /* constant */
   _Atomic(fe_arena_t *) first; /* the oldest */
@@ -95,6 +98,9 @@ struct fe_arenas {
   /* Ticks at which it was looked for idle memory in huge pages; see huge.c. */
   _Atomic(uint32_t) huge_tick_count;
   fe_passing_t passing;
+  /* Chunks of a base that takes none back, which had no memory for their headers so far: where they
+   * begin, plus how many slabs they have; 0: none. Whoever exchanges it for 0 has the chunk. */
+  _Atomic(uintptr_t) spare[FE_SPARE_CHUNKS_MAX];
   /* See slab/census.h. */
   atomic_bool is_census;
   _Atomic(struct fe_shard *) parked;
@@ -129,6 +135,17 @@ bool fe_arenas_take(fe_arenas_t *arenas, fe_arena_hint_t *hint, size_t unit_coun
 /* Takes the `more` units right behind a run of units, if they are free: units of the same slab, or
  * whole slabs behind whole slabs. Whether the run has grown. */
 bool fe_arenas_extend(fe_arena_t *arena, char *start, size_t unit_count, size_t more);
+
+/* Whether runs can be chunks of their own: a base that takes nothing back would lose each. */
+static inline bool fe_base_has_single_chunks(const fe_base_t *base) {
+  return base->release != NULL;
+}
+
+/* Whether such a chunk can be made larger. Where memory has to be put behind what is new, it might
+ * be missing when the chunk has moved already, and its block could not stay as it was. */
+static inline bool fe_base_can_grow(const fe_base_t *base) {
+  return base->grow != NULL && base->commit == NULL && fe_base_has_single_chunks(base);
+}
 
 /* Takes whole slabs for a block that is likely to grow: if it can be, in a chunk of its own. */
 bool fe_arenas_take_to_grow(fe_arenas_t *arenas, size_t unit_count, fe_run_t *run);
@@ -173,8 +190,9 @@ static inline size_t fe_arenas_waiting_bytes(fe_arenas_t *arenas) {
 
 /* -- between the files of this floor -- */
 
-/* Adds an arena on a chunk of the base in which `slab_min` slabs in a row are free. Several threads
- * may each add one. */
+/* Adds an arena on a chunk of the base, if there is one in which `slab_min` slabs in a row are
+ * free; or on a spare one, which may be smaller. Whether it did. Several threads may each add one.
+ */
 bool fe_arenas_add_chunk(fe_arenas_t *arenas, size_t slab_min);
 
 static inline fe_arena_t *fe_arenas_first(fe_arenas_t *arenas) {
@@ -190,6 +208,9 @@ static inline bool fe_slab_is_absent(const fe_slab_t *slab) {
   return atomic_load_explicit(&((fe_slab_t *)slab)->presence, memory_order_relaxed) ==
          FE_SLAB_ABSENT;
 }
+
+/* The arena of these that an address lies in; NULL: none. Any thread. */
+fe_arena_t *fe_arenas_find(fe_arenas_t *arenas, const void *ptr);
 
 static inline char *fe_unit_address(const fe_arena_t *arena, size_t slab, size_t unit) {
   return arena->start + slab * FE_SLAB_SIZE + unit * FE_UNIT_SIZE;

@@ -126,23 +126,65 @@ static void release(const fe_base_t *base, const site_t *site) {
   fe_chunk_release(base, site->start, site->unit_count * FE_UNIT_SIZE);
 }
 
-/* A chunk of the base of at least `slab_min` slabs, of `slab_wish` if it can be, with its header's
- * memory there. */
-static bool allocate_site(const fe_base_t *base, size_t slab_min, size_t slab_wish, size_t extra,
-                          site_t *site) {
+/* A chunk of the base of at least `slab_min` slabs, of `slab_wish` if it can be. */
+static bool allocate_site(const fe_base_t *base, size_t slab_min, size_t slab_wish, site_t *site) {
   size_t count = slab_wish > slab_min ? slab_wish : slab_min;
   for (;; count = count / 2 > slab_min ? count / 2 : slab_min) {
     site->start = fe_chunk_allocate(base, count * FE_SLAB_SIZE);
     if (site->start != NULL || count == slab_min) break;
   }
-  if (site->start == NULL) return false;
   site->unit_count = count * FE_UNITS_PER_SLAB;
   site->is_lent = false;
-  if (commit_header(base, site, extra)) {
-    if (fe_ownership_set(site->start, count * FE_SLAB_SIZE)) return true;
-  }
-  release(base, site);
+  return site->start != NULL;
+}
+
+/* Notes that the chunk is ferroc's, and puts memory behind its header. If that cannot be, the chunk
+ * is as it was. */
+static bool open_site(const fe_base_t *base, const site_t *site, size_t extra) {
+  size_t size = site->unit_count * FE_UNIT_SIZE;
+  if (!fe_ownership_set(site->start, size)) return false;
+  if (commit_header(base, site, extra)) return true;
+  fe_ownership_clear(site->start, size);
   return false;
+}
+
+/* -- Spare chunks: a slab's size is more than the number of slabs in a chunk -- */
+
+#define FE_SPARE_SLABS_MAX (FE_SLAB_SIZE - 1)
+
+static bool take_spare(fe_arenas_t *arenas, site_t *site) {
+  if (arenas->base->release != NULL) return false;
+  for (unsigned i = 0; i < FE_SPARE_CHUNKS_MAX; i++) {
+    uintptr_t spare = atomic_exchange_explicit(&arenas->spare[i], 0, memory_order_relaxed);
+    if (spare == 0) continue;
+    size_t slab_count = spare & FE_SPARE_SLABS_MAX;
+    *site = (site_t){.start = (char *)(spare - slab_count),
+                     .unit_count = slab_count * FE_UNITS_PER_SLAB};
+    return true;
+  }
+  return false;
+}
+
+static void keep_spare(fe_arenas_t *arenas, const site_t *site) {
+  size_t slab_count = site->unit_count / FE_UNITS_PER_SLAB;
+  if (slab_count > FE_SPARE_SLABS_MAX) slab_count = FE_SPARE_SLABS_MAX;
+  for (unsigned i = 0; i < FE_SPARE_CHUNKS_MAX; i++) {
+    uintptr_t none = 0;
+    if (atomic_compare_exchange_strong_explicit(&arenas->spare[i], &none,
+                                                (uintptr_t)site->start + slab_count,
+                                                memory_order_relaxed, memory_order_relaxed)) {
+      return;
+    }
+  }
+}
+
+/* The chunk cannot be used now. */
+static void put_away(fe_arenas_t *arenas, const site_t *site) {
+  if (arenas->base->release != NULL) {
+    release(arenas->base, site);
+  } else {
+    keep_spare(arenas, site);
+  }
 }
 
 /* How many slabs an arena must have for `free_count` of them in a row to be wholly free: the first
@@ -160,7 +202,12 @@ bool fe_arenas_add_chunk(fe_arenas_t *arenas, size_t slab_min) {
   size_t wish = (is_first ? FE_FIRST_ARENA_BYTES : FE_ARENA_BYTES) >> FE_SLAB_SHIFT;
   size_t least = slabs_for(slab_min);
   site_t site;
-  if (!allocate_site(arenas->base, least, wish, 0, &site)) return false;
+  /* While there is no memory for a spare chunk, more addresses are no help. */
+  if (!take_spare(arenas, &site) && !allocate_site(arenas->base, least, wish, &site)) return false;
+  if (!open_site(arenas->base, &site, 0)) {
+    put_away(arenas, &site);
+    return false;
+  }
   if (is_first) fe_ownership_stay_small(arenas->base);
   /* Where huge pages are the rule, small heaps would have them, too. */
   const fe_base_t *base = arenas->base;
@@ -245,6 +292,13 @@ static const char *what_is_wrong(const fe_base_t *base, const void *memory) {
 /* The arenas lie at the start of their first arena, which comes behind them. */
 #define FE_ARENAS_BYTES fe_align_up(sizeof(fe_arenas_t), FE_CACHE_LINE)
 
+static bool first_site(const fe_base_t *base, site_t *site) {
+  if (!allocate_site(base, 2, FE_FIRST_ARENA_BYTES >> FE_SLAB_SHIFT, site)) return false;
+  if (open_site(base, site, FE_ARENAS_BYTES)) return true;
+  release(base, site);
+  return false;
+}
+
 fe_arenas_t *fe_arenas_create(const fe_base_t *base, void *memory, size_t size) {
   const char *wrong = what_is_wrong(base, memory);
   if (wrong != NULL) {
@@ -257,8 +311,7 @@ fe_arenas_t *fe_arenas_create(const fe_base_t *base, void *memory, size_t size) 
     if (!is_place("fe_arenas_create", memory, size)) return NULL;
     site = site_of_region(memory, size);
     if (!claim_region("fe_arenas_create", &site, FE_ARENAS_BYTES)) return NULL;
-  } else if (!allocate_site(base, 2, FE_FIRST_ARENA_BYTES >> FE_SLAB_SHIFT, FE_ARENAS_BYTES,
-                            &site)) {
+  } else if (!first_site(base, &site)) {
     errno = ENOMEM;
     return NULL;
   }
@@ -268,6 +321,15 @@ fe_arenas_t *fe_arenas_create(const fe_base_t *base, void *memory, size_t size) 
   if (!site.is_lent) fe_arenas_count_chunk(arenas);
   make_arena(arenas, &site, FE_ARENAS_BYTES);
   return arenas;
+}
+
+fe_arena_t *fe_arenas_find(fe_arenas_t *arenas, const void *ptr) {
+  fe_arena_t *arena = fe_arenas_first(arenas);
+  for (; arena != NULL; arena = fe_arena_next(arena)) {
+    uintptr_t offset = (uintptr_t)ptr - (uintptr_t)arena->start;
+    if (offset < arena->unit_count * FE_UNIT_SIZE) return arena;
+  }
+  return NULL;
 }
 
 static bool is_unused(const fe_arena_t *arena) {

@@ -82,21 +82,28 @@ void fe_ownership_clear(const char *start, size_t size) {
   forget_region((uintptr_t)start);
 }
 
+void fe_ownership_set_single(const char *start, size_t size, bool is_single) {
+  (void)start;
+  (void)size;
+  (void)is_single;
+}
+
 void fe_ownership_stay_small(const fe_base_t *base) { (void)base; }
 
 #else
 
 _Atomic(uint8_t) fe_ownership[FE_OWNERSHIP_BYTES];
+_Atomic(uint8_t) fe_ownership_single[FE_OWNERSHIP_BYTES];
 
-/* The slabs that lie wholly between start and end. */
-static void mark_slabs(uintptr_t start, uintptr_t end, bool is_owned) {
+/* Sets or clears the bits of the slabs that lie wholly between start and end. */
+static void mark_slabs(_Atomic(uint8_t) *table, uintptr_t start, uintptr_t end, bool is_set) {
   for (uintptr_t slab = fe_align_up(start, FE_SLAB_SIZE) >> FE_SLAB_SHIFT;
        (slab + 1) << FE_SLAB_SHIFT <= end; slab++) {
     uint8_t bit = (uint8_t)(1u << (slab & 7));
-    if (is_owned) {
-      atomic_fetch_or_explicit(&fe_ownership[slab >> 3], bit, memory_order_relaxed);
+    if (is_set) {
+      atomic_fetch_or_explicit(&table[slab >> 3], bit, memory_order_relaxed);
     } else {
-      atomic_fetch_and_explicit(&fe_ownership[slab >> 3], (uint8_t)~bit, memory_order_relaxed);
+      atomic_fetch_and_explicit(&table[slab >> 3], (uint8_t)~bit, memory_order_relaxed);
     }
   }
 }
@@ -118,20 +125,29 @@ static bool is_whole(uintptr_t start, uintptr_t end) {
 bool fe_ownership_set(const char *start, size_t size) {
   uintptr_t first = (uintptr_t)start;
   if (!is_whole(first, first + size) && !note_region(first, first + size)) return false;
-  mark_slabs(first, first + size, true);
+  mark_slabs(fe_ownership, first, first + size, true);
   return true;
 }
 
 void fe_ownership_clear(const char *start, size_t size) {
   uintptr_t first = (uintptr_t)start;
-  mark_slabs(first, first + size, false);
+  mark_slabs(fe_ownership, first, first + size, false);
   if (!is_whole(first, first + size)) forget_region(first);
+}
+
+void fe_ownership_set_single(const char *start, size_t size, bool is_single) {
+  mark_slabs(fe_ownership_single, (uintptr_t)start, (uintptr_t)start + size, is_single);
+}
+
+static void stay_small(const fe_base_t *base, _Atomic(uint8_t) *table) {
+  uintptr_t start = fe_align_up((uintptr_t)table, FE_UNIT_SIZE);
+  base->advise_huge(base, (void *)start, FE_OWNERSHIP_BYTES - FE_UNIT_SIZE, false);
 }
 
 void fe_ownership_stay_small(const fe_base_t *base) {
   if (base->advise_huge == NULL) return;
-  uintptr_t table = fe_align_up((uintptr_t)fe_ownership, FE_UNIT_SIZE);
-  base->advise_huge(base, (void *)table, FE_OWNERSHIP_BYTES - FE_UNIT_SIZE, false);
+  stay_small(base, fe_ownership);
+  stay_small(base, fe_ownership_single);
 }
 
 #endif

@@ -24,7 +24,10 @@ bool fe_ownership_overlaps(const char *start, size_t size);
 /* The same memory is ferroc's no more. Any thread. */
 void fe_ownership_clear(const char *start, size_t size);
 
-/* The table's own memory shall not come in huge pages of `base` for the sake of a few bits. */
+/* Notes, or forgets, that memory that is ferroc's is a chunk of a single run. Any thread. */
+void fe_ownership_set_single(const char *start, size_t size, bool is_single);
+
+/* The tables' own memory shall not come in huge pages of `base` for the sake of a few bits. */
 void fe_ownership_stay_small(const fe_base_t *base);
 
 /* Whether an address lies in a region that is noted apart from the table. */
@@ -40,10 +43,23 @@ extern _Atomic(unsigned) fe_ownership_region_count;
 
 static inline bool fe_owns_address(const void *ptr) { return fe_ownership_in_region(ptr); }
 
+static inline bool fe_ownership_is_single(const void *ptr) { return fe_ownership_in_region(ptr); }
+
 #else
 
 #define FE_OWNERSHIP_BYTES ((size_t)1 << (FE_ADDRESS_BITS - FE_SLAB_SHIFT - 3)) /* 4 MiB */
 extern _Atomic(uint8_t) fe_ownership[FE_OWNERSHIP_BYTES];
+
+/* A bit for each slab that belongs to a chunk of a single run. */
+extern _Atomic(uint8_t) fe_ownership_single[FE_OWNERSHIP_BYTES];
+
+/* Whether an address that is ferroc's lies in a chunk of a single run. Without tables: or in any
+ * other chunk. */
+static inline bool fe_ownership_is_single(const void *ptr) {
+  uintptr_t slab = (uintptr_t)ptr >> FE_SLAB_SHIFT;
+  uint8_t byte = atomic_load_explicit(&fe_ownership_single[slab >> 3], memory_order_relaxed);
+  return (byte >> (slab & 7)) & 1;
+}
 
 /* The table's answer alone: false for NULL, and for memory in regions too. */
 static inline bool fe_ownership_in_table(const void *ptr) {

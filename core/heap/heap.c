@@ -203,13 +203,6 @@ void fe_heap_end(fe_heap_t *heap) {
   fe_count_heap_end(arenas, &events);
 }
 
-bool fe_heap_contains(const fe_heap_t *heap, const void *ptr) {
-  /* The header lies before ptr; at the start of a chunk or a region there is none. */
-  if (!fe_owns_address(ptr) || !fe_owns_address((const char *)ptr - 1)) return false;
-  const fe_word_t *inbox = (const fe_word_t *)&fe_shard_of(ptr)->inbox;
-  return fe_track_get_word(inbox) == (uintptr_t)&heap->inbox;
-}
-
 FE_COLD void fe_heap_publish_shards(fe_heap_t *heap, const fe_shard_t *but) {
   for (unsigned i = 0; i < FE_CLASS_COUNT; i++) {
     if (heap->current[i] == EMPTY) continue;

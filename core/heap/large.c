@@ -31,11 +31,14 @@ static void enter(fe_heap_t *heap, fe_shard_t *shard) {
   }
 }
 
+/* Up to so many units are counted in a header, also when they are rounded up to whole slabs. */
+#define FE_LARGE_RUN_UNITS_MAX (UINT32_MAX - FE_UNITS_PER_SLAB)
+
 void *fe_large_alloc(fe_heap_t *heap, size_t size, size_t alignment) {
   if (size > PTRDIFF_MAX || alignment > PTRDIFF_MAX - size) return NULL;
   if (alignment > (size_t)1 << (FE_ADDRESS_BITS - 1)) return NULL;
   size_t unit_count = units_for(size, alignment);
-  if (unit_count > UINT32_MAX) return NULL;
+  if (unit_count > FE_LARGE_RUN_UNITS_MAX) return NULL;
   size_t charged = counted_size(size);
   if (!fe_account_charge_large(heap, charged)) return NULL;
   fe_run_t run;
@@ -165,14 +168,13 @@ static void *copy_to_chunk(fe_heap_t *heap, fe_shard_t *shard, size_t offset, si
 
 static void *move(fe_heap_t *heap, fe_shard_t *shard, void *ptr, size_t size) {
   if (FE_IS_TRACKED) return NULL; /* moved blocks are new ones, and the old ones stay checked */
-  if (shard->unit_count <= FE_LARGE_UNITS_MAX || heap->context->arenas->base->grow == NULL) {
-    return NULL;
-  }
+  const fe_base_t *base = heap->context->arenas->base;
+  if (shard->unit_count <= FE_LARGE_UNITS_MAX || !fe_base_can_grow(base)) return NULL;
   size_t offset = (size_t)((char *)ptr - shard->run_start);
   size_t unit_count = (offset + size + FE_UNIT_SIZE - 1) >> FE_SHARD_SHIFT;
   /* A small block may have been large for its alignment alone, which it need not keep. */
   if (size <= FE_MEDIUM_MAX || size <= shard->block_size) return NULL;
-  if (size > PTRDIFF_MAX || unit_count > UINT32_MAX) return NULL;
+  if (size > PTRDIFF_MAX || unit_count > FE_LARGE_RUN_UNITS_MAX) return NULL;
   size_t counted = counted_size(size);
   size_t more = counted - shard->block_size;
   if (!fe_account_charge_large(heap, more)) return NULL;

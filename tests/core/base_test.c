@@ -177,7 +177,6 @@ static void memory_that_is_not_zeroed_is_cleared_for_calloc(void **state) {
 static void without_release_memory_is_used_again(void **state) {
   (void)state;
   checking_base_init(&ground.checking, 4096);
-  void (*release)(const fe_base_t *, void *, size_t) = ground.checking.base.release;
   ground.checking.base.release = NULL;
   make_ground();
   size_t chunk_count = 0;
@@ -194,12 +193,7 @@ static void without_release_memory_is_used_again(void **state) {
   assert_int_equal(ground.checking.chunk_count, chunk_count);
   end_ground();
   assert_int_equal(ground.checking.chunk_count, chunk_count);
-  for (size_t i = 0; i < CHUNKS_MAX; i++) {
-    checked_chunk_t *chunk = &ground.checking.chunks[i];
-    if (chunk->start != NULL) {
-      release(&ground.checking.base, chunk->start, chunk->size);
-    }
-  }
+  checking_base_release_all(&ground.checking);
   checking_base_end(&ground.checking);
 }
 
@@ -250,6 +244,74 @@ static void decommit_may_refuse(void **state) {
     fe_heap_free(ground.heap, block);
   }
   assert_true(refusal_count > 0);
+  end_ground();
+  checking_base_end(&ground.checking);
+}
+
+/* -- What lies where: uncommitted memory cannot be touched, and large blocks hold anything ------
+ */
+
+static size_t count_contained(const fe_heap_t *heap) {
+  size_t count = 0;
+  for (size_t i = 0; i < CHUNKS_MAX; i++) {
+    const checked_chunk_t *chunk = &ground.checking.chunks[i];
+    if (chunk->start == NULL) continue;
+    assert_false(fe_heap_contains(heap, chunk->start));
+    for (size_t at = UNIT_BYTES; at <= chunk->size; at += UNIT_BYTES) {
+      count += fe_heap_contains(heap, chunk->start + at);
+    }
+  }
+  return count;
+}
+
+static void any_memory_of_a_base_may_be_asked_about(void **state) {
+  (void)state;
+  for (int is_permanent = 0; is_permanent <= 1; is_permanent++) {
+    checking_base_init(&ground.checking, 4096);
+    ground.checking.base.is_zeroed = true;
+    make_ground();
+    fe_heap_options_t options = {.context = ground.context, .is_permanent = is_permanent};
+    fe_heap_t *heap = fe_heap_create(&options);
+    assert_non_null(heap);
+    assert_int_equal(count_contained(heap), 1); /* the heap's own unit */
+    static const size_t large_sizes[] = {3 * UNIT_BYTES, SLAB_BYTES * 3 / 2, 130 * MIB};
+    char *large[3];
+    for (size_t i = 0; i < 3; i++) {
+      large[i] = fe_heap_alloc(heap, large_sizes[i]);
+      assert_non_null(large[i]);
+      assert_true(fe_heap_contains(heap, large[i]));
+      assert_false(fe_heap_contains(ground.heap, large[i]));
+      assert_false(fe_heap_contains(fe_thread_heap(), large[i]));
+    }
+    assert_int_equal(count_contained(heap), 4);
+    for (size_t i = 0; i < 3; i++) fe_heap_free(heap, large[i]);
+    for (size_t i = 0; i < 3; i++) assert_false(fe_heap_contains(heap, large[i]));
+    fe_heap_collect(heap, true);
+    assert_int_equal(count_contained(heap), 1);
+    if (!is_permanent) {
+      fe_heap_destroy(heap);
+      end_ground();
+      checking_base_end(&ground.checking);
+    }
+  }
+}
+
+/* What looks like a header in the middle of a block is none. */
+static void the_middle_of_a_block_is_no_block(void **state) {
+  (void)state;
+  if (IS_CHECKED) skip();
+  checking_base_init(&ground.checking, 4096);
+  make_ground();
+  static const size_t large_sizes[] = {3 * UNIT_BYTES, SLAB_BYTES * 3 / 2, 130 * MIB};
+  for (size_t i = 0; i < 3; i++) {
+    char *block = fe_heap_alloc(ground.heap, large_sizes[i]);
+    assert_non_null(block);
+    char *header = (char *)(((uintptr_t)block - 1) & ~(UNIT_BYTES - 1));
+    memcpy(header + UNIT_BYTES, header, (size_t)(block - header));
+    assert_true(fe_heap_contains(ground.heap, block));
+    assert_false(fe_heap_contains(ground.heap, block + UNIT_BYTES));
+    fe_heap_free(ground.heap, block);
+  }
   end_ground();
   checking_base_end(&ground.checking);
 }
@@ -376,6 +438,8 @@ int main(void) {
       test_that(without_release_memory_is_used_again),
       test_that(without_commit_memory_is_there_when_it_is_touched),
       test_that(decommit_may_refuse),
+      test_that(any_memory_of_a_base_may_be_asked_about),
+      test_that(the_middle_of_a_block_is_no_block),
       test_that(threads_may_share_a_base),
       test_that(a_wrong_table_is_refused_with_a_message),
       test_that(a_chunk_that_is_not_aligned_is_refused_with_a_message),

@@ -1,4 +1,8 @@
 /* See checking_base.h. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* mremap */
+#endif
+
 #include "tests/core/checking_base.h"
 
 #include <sys/mman.h>
@@ -125,6 +129,9 @@ static bool decommit_pages(checking_base_t *checking, char *start, size_t size) 
   checked_chunk_t *chunk = whole_pages(checking, start, size, &first);
   size_t page_size = checking->base.page_size;
   checking->decommit_count++;
+  if (is_failing(checking)) {
+    return false;
+  }
   require(madvise(start, size, MADV_DONTNEED) == 0);
   if (checking->base.commit == NULL) {
     return true;
@@ -134,6 +141,42 @@ static bool decommit_pages(checking_base_t *checking, char *start, size_t size) 
     checking->committed_bytes -= chunk->is_committed[first + i] * page_size;
     chunk->is_committed[first + i] = 0;
   }
+  return true;
+}
+
+/* The pages move to another place; without commit, those that are new have memory. */
+static void *grow_chunk(checking_base_t *checking, char *start, size_t size, size_t new_size,
+                        size_t alignment) {
+  checked_chunk_t *chunk = find_chunk(checking, start, size);
+  require(chunk->start == start && chunk->size == size);
+  require(new_size > size && new_size % SLAB_BYTES == 0);
+  require(checking->base.release != NULL && checking->base.commit == NULL);
+  checking->grow_count++;
+  size_t more = new_size - size;
+  if (is_failing(checking) || more > checking->bytes_max - checking->chunk_bytes) {
+    return NULL;
+  }
+  char *place = map_aligned(new_size, alignment, PROT_READ | PROT_WRITE);
+  require(place != NULL);
+  require(mremap(start, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, place) == place);
+  size_t page_count = new_size / checking->base.page_size;
+  chunk->start = place;
+  chunk->size = new_size;
+  chunk->is_committed = realloc(chunk->is_committed, page_count);
+  require(chunk->is_committed != NULL);
+  memset(chunk->is_committed, 1, page_count);
+  checking->chunk_bytes += more;
+  checking->committed_bytes += more;
+  return place;
+}
+
+static bool protect_pages(checking_base_t *checking, char *start, size_t size, bool is_accessible) {
+  require(size > 0 && size % 4096 == 0 && aligned_to(start, 4096));
+  find_chunk(checking, start, size);
+  if (!is_accessible && is_failing(checking)) {
+    return false;
+  }
+  require(mprotect(start, size, is_accessible ? PROT_READ | PROT_WRITE : PROT_NONE) == 0);
   return true;
 }
 
@@ -170,6 +213,32 @@ static bool base_decommit(const fe_base_t *base, void *start, size_t size) {
   return is_done;
 }
 
+static void *base_grow(const fe_base_t *base, void *chunk, size_t size, size_t new_size,
+                       size_t alignment) {
+  checking_base_t *checking = checking_of(base);
+  pthread_mutex_lock(&checking->mutex);
+  void *place = grow_chunk(checking, chunk, size, new_size, alignment);
+  pthread_mutex_unlock(&checking->mutex);
+  return place;
+}
+
+static bool base_protect(const fe_base_t *base, void *start, size_t size, bool is_accessible) {
+  checking_base_t *checking = checking_of(base);
+  pthread_mutex_lock(&checking->mutex);
+  bool is_done = protect_pages(checking, start, size, is_accessible);
+  pthread_mutex_unlock(&checking->mutex);
+  return is_done;
+}
+
+static void base_advise_huge(const fe_base_t *base, void *start, size_t size, bool is_wanted) {
+  (void)is_wanted;
+  checking_base_t *checking = checking_of(base);
+  pthread_mutex_lock(&checking->mutex);
+  size_t first;
+  whole_pages(checking, start, size, &first);
+  pthread_mutex_unlock(&checking->mutex);
+}
+
 void checking_base_init(checking_base_t *checking, size_t page_size) {
   memset(checking, 0, sizeof(*checking));
   checking->base = (fe_base_t){.allocate = base_allocate,
@@ -181,6 +250,21 @@ void checking_base_init(checking_base_t *checking, size_t page_size) {
   checking->bytes_max = SIZE_MAX;
   checking->committed_max = SIZE_MAX;
   require(pthread_mutex_init(&checking->mutex, NULL) == 0);
+}
+
+void checking_base_add_rare(checking_base_t *checking) {
+  checking->base.grow = base_grow;
+  checking->base.protect = base_protect;
+  checking->base.advise_huge = base_advise_huge;
+}
+
+void checking_base_release_all(checking_base_t *checking) {
+  for (size_t i = 0; i < CHUNKS_MAX; i++) {
+    checked_chunk_t *chunk = &checking->chunks[i];
+    if (chunk->start != NULL) {
+      release_chunk(checking, chunk->start, chunk->size);
+    }
+  }
 }
 
 void checking_base_end(checking_base_t *checking) {

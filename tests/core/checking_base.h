@@ -23,17 +23,25 @@ typedef struct checking_base {
   size_t release_count;
   size_t commit_count;
   size_t decommit_count;
+  size_t grow_count;
   size_t chunk_count;     /* there are now */
   size_t chunk_bytes;     /* in chunks now */
   size_t committed_bytes; /* in pages that can be touched now */
   size_t bytes_max;       /* allocate gives no more than so many at a time; SIZE_MAX at first */
   size_t committed_max;   /* commit gives no more than so many at a time; SIZE_MAX at first */
-  size_t failing_call; /* the n-th call of allocate or commit fails (1: the next); 0: none does */
-  bool fails_for_good; /* and so do all after it */
+  size_t failing_call;    /* the n-th call that may fail does (1: the next); 0: none does */
+  bool fails_for_good;    /* and so do all after it */
 } checking_base_t;
 
-/* All functions are there, and memory is not zeroed: it is full of a byte that is not 0. */
+/* It allocates, releases, commits and decommits, and memory is not zeroed: it is full of a byte
+ * that is not 0. */
 void checking_base_init(checking_base_t *checking, size_t page_size);
+
+/* The functions that a base seldom has are there as well: grow, protect and advise_huge. */
+void checking_base_add_rare(checking_base_t *checking);
+
+/* Releases the chunks of a base whose release is NULL. */
+void checking_base_release_all(checking_base_t *checking);
 
 /* Requires that all chunks were released. */
 void checking_base_end(checking_base_t *checking);

@@ -80,11 +80,29 @@ static void refusals_cost_nothing(void **state) {
   assert_true(mapped_bytes() <= before + 8 * MIB);
 }
 
+/* As many units as a header can count, before they are rounded up to whole slabs. */
+static void a_count_of_units_does_not_wrap_around(void **state) {
+  (void)state;
+  if (sizeof(size_t) == 4) skip();
+  fe_free(fe_malloc(100));
+  size_t before = mapped_bytes();
+  for (size_t units = UINT32_MAX - 2; units <= (size_t)UINT32_MAX + 2; units++) {
+    size_t size = units * UNIT_BYTES - UNIT_BYTES / 2;
+    char *block = fe_malloc(size);
+    if (block == NULL) continue;
+    block[size - 1] = 1;
+    assert_true(fe_malloc_size(block) >= size);
+    fe_free(block);
+  }
+  assert_true(mapped_bytes() <= before + 8 * MIB);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       test_that(the_thread_heap_refuses),
       test_that(a_heap_refuses),
       test_that(refusals_cost_nothing),
+      test_that(a_count_of_units_does_not_wrap_around),
   };
   return cmocka_run_group_tests_name("impossible_size", tests, NULL, NULL);
 }
