@@ -29,7 +29,7 @@ static FE_COLD void report_foreign(const void *ptr, const char *function) {
 /* NULL, a block in a region that the program handed in, or a foreign one. */
 static FE_COLD void free_outside_table(void *ptr) {
   if (fe_owns_address(ptr)) {
-    fe_global_free_slowly(fe_registry_heap(), ptr);
+    fe_free(ptr);
   } else if (ptr != NULL) {
     report_foreign(ptr, "free");
   }

@@ -26,5 +26,5 @@ expect $SEGMENTATION_FAULT '' overrun_large_far overrun_unit underrun_unit
 program=$2
 expect_silence clean
 expect $ABORTED 'ferroc: free: 0x[0-9a-f]+ is a block whose end was overwritten' overrun_by_one overrun_by_one_in_string
-expect $ABORTED 'ferroc: free: 0x[0-9a-f]+ was freed already' double_free
+expect $ABORTED 'ferroc: free: 0x[0-9a-f]+ was freed already' double_free double_free_in_region
 finish

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/ferroc.h"
+
 static char read_byte(const volatile char *place) { return *place; }
 static void write_byte(volatile char *place) { *place = 'x'; }
 
@@ -34,6 +36,13 @@ static void double_free(void) {
   free(block);
 }
 
+/* In memory of the program's that is no whole slab: no table says whose it is. */
+static void double_free_in_region(void) {
+  static char region[(size_t)3 << 20];
+  if (!fe_arenas_manage(NULL, region, sizeof region)) return;
+  double_free();
+}
+
 static void branch_on_unwritten(void) {
   char *block = malloc(40);
   if (read_byte(block + 7) == 7) puts("yes");
@@ -58,6 +67,7 @@ static const struct {
     {"overrun_by_one", overrun_by_one},
     {"overrun_by_one_in_string", overrun_by_one_in_string},
     {"double_free", double_free},
+    {"double_free_in_region", double_free_in_region},
     {"branch_on_unwritten", branch_on_unwritten},
     {"leak", leak},
     {"clean", clean},

@@ -37,7 +37,8 @@ expect $FOUND '1,048,576 bytes in 1 blocks are definitely lost' leak_large
 checker+=(--soname-synonyms=somalloc=nouserintercepts)
 program=$2
 expect_silence clean
-expect $FOUND "bytes inside a block of size 40 free'd" read_after_free double_free
+expect $FOUND "bytes inside a block of size 40 free'd" \
+  read_after_free double_free double_free_in_region
 expect $FOUND "is 0 bytes after a block of size 41 alloc'd" overrun_by_one
 expect $FOUND "is 0 bytes after a block of size 5 alloc'd" overrun_by_one_in_string
 expect $FOUND 'depends on uninitialised value' branch_on_unwritten
