@@ -9,7 +9,7 @@
 #include "core/base/settings.h"
 
 /* Blocks of more slabs than this get a chunk of their own, returned when they are freed. */
-#define FE_ARENA_RUN_SLABS_MAX (((size_t)128 << 20) >> FE_SLAB_SHIFT)
+#define FE_ARENA_RUN_SLABS_MAX (FE_ARENA_RUN_UNITS_MAX / FE_UNITS_PER_SLAB)
 
 /* Puts memory behind units of a base that commits; returns those for which it had none. */
 static fe_units_t commit_units(fe_arena_t *arena, unsigned index, fe_units_t missing) {
@@ -150,37 +150,83 @@ static bool take_units(fe_look_t *look, fe_arena_hint_t *hint, wish_t wish, fe_r
   return take_anywhere(look, hint, &wish, run);
 }
 
-/* Gives back slabs `first` to `first + count - 1` of those that nobody made use of. */
-static void untake_slabs(fe_arena_t *arena, size_t first, size_t count) {
-  for (size_t i = first; i < first + count; i++) {
-    fe_bitmap_give(&arena->slab[i].free, FE_BITMAP_ALL);
+/* -- Runs of any length: units are counted from the arena's start on, and a run may begin and end
+ * inside of slabs -- */
+
+/* What a run has in the slab of its first unit. */
+typedef struct part {
+  unsigned slab;
+  unsigned count;
+  fe_units_t mask;
+} part_t;
+
+static part_t first_part(size_t first, size_t count) {
+  unsigned unit = (unsigned)(first % FE_UNITS_PER_SLAB);
+  unsigned room = FE_UNITS_PER_SLAB - unit;
+  unsigned in_slab = count < room ? (unsigned)count : room;
+  return (part_t){.slab = (unsigned)(first / FE_UNITS_PER_SLAB),
+                  .count = in_slab,
+                  .mask = fe_bitmap_mask(unit, in_slab)};
+}
+
+/* The units of a run that are to be taken together. */
+typedef struct row {
+  fe_arena_t *arena;
+  size_t first;
+  size_t count;
+} row_t;
+
+static bool is_in_one_slab(const row_t *row) {
+  return row->first % FE_UNITS_PER_SLAB + row->count <= FE_UNITS_PER_SLAB;
+}
+
+/* Gives units back, from `from` to `to`, counted from the row's first. */
+static void free_units(const row_t *row, size_t from, size_t to) {
+  while (from < to) {
+    part_t part = first_part(row->first + from, to - from);
+    fe_bitmap_give(&row->arena->slab[part.slab].free, part.mask);
+    from += part.count;
   }
 }
 
-/* Takes slabs `first` to `first + count - 1`, all of them or none. Returns how many there were in
- * a row. */
-static size_t take_slabs_at(fe_arena_t *arena, size_t first, size_t count) {
-  for (size_t taken = 0; taken < count; taken++) {
-    if (fe_bitmap_take(&arena->slab[first + taken].free, FE_BITMAP_ALL)) continue;
-    untake_slabs(arena, first, taken);
-    return taken;
+/* Takes the units, all of them or none. Returns how many of them lie before the first slab that has
+ * not got its part free. */
+static size_t take_all_of(const row_t *row) {
+  for (size_t taken = 0; taken < row->count;) {
+    part_t part = first_part(row->first + taken, row->count - taken);
+    if (!fe_bitmap_take(&row->arena->slab[part.slab].free, part.mask)) {
+      free_units(row, 0, taken);
+      return taken;
+    }
+    taken += part.count;
   }
-  return count;
+  return row->count;
 }
 
-/* The slabs are the caller's: marks them as such, or gives them back. */
-static bool mark_slabs_taken(fe_arena_t *arena, size_t first, size_t count, bool *is_zero) {
+/* Gives back the first `count` units of a row, which were marked as taken. */
+static void unmark_units(const row_t *row, size_t count) {
+  for (size_t done = 0; done < count;) {
+    part_t part = first_part(row->first + done, count - done);
+    unmark(row->arena, part.slab, part.mask, 0);
+    done += part.count;
+  }
+}
+
+/* The units are the caller's: marks them as such, or gives them back. */
+static bool mark_units_taken(const row_t *row, bool *is_zero) {
   *is_zero = true;
-  for (size_t i = first; i < first + count; i++) {
-    bool is_slab_zero;
-    if (!mark_taken(arena, (unsigned)i, FE_BITMAP_ALL, FE_UNITS_PER_SLAB, &is_slab_zero)) {
-      untake_slabs(arena, i + 1, first + count - i - 1);
-      while (i-- > first) unmark(arena, (unsigned)i, FE_BITMAP_ALL, 0);
+  for (size_t marked = 0; marked < row->count;) {
+    part_t part = first_part(row->first + marked, row->count - marked);
+    bool is_part_zero;
+    if (!mark_taken(row->arena, part.slab, part.mask, part.count, &is_part_zero)) {
+      free_units(row, marked + part.count, row->count);
+      unmark_units(row, marked);
       return false;
     }
-    if (!is_slab_zero) *is_zero = false;
+    if (!is_part_zero) *is_zero = false;
+    marked += part.count;
   }
-  fe_arenas_count_take(arena->arenas, count * FE_UNITS_PER_SLAB);
+  fe_arenas_count_take(row->arena->arenas, row->count);
   return true;
 }
 
@@ -189,33 +235,75 @@ static bool wants_only_huge(void) {
   return fe_setting(FE_SETTING_HUGE_PAGES) == FE_HUGE_PAGES_ALWAYS;
 }
 
-static void set_slabs_huge(fe_arena_t *arena, size_t first, size_t count) {
-  for (size_t i = first; i < first + count; i++) {
-    if (!fe_slab_is_huge(&arena->slab[i])) fe_arena_set_huge(arena, (unsigned)i, true);
+/* Those that the row has whole. */
+static void set_slabs_huge(const row_t *row) {
+  size_t end = (row->first + row->count) / FE_UNITS_PER_SLAB;
+  for (size_t i = (row->first + FE_UNITS_PER_SLAB - 1) / FE_UNITS_PER_SLAB; i < end; i++) {
+    fe_slab_t *slab = &row->arena->slab[i];
+    if (!fe_slab_is_huge(slab)) fe_arena_set_huge(row->arena, (unsigned)i, true);
   }
 }
 
-/* The slabs of a run that are to be taken together. */
-typedef struct row {
-  fe_arena_t *arena;
-  size_t first;
-  size_t count;
-} row_t;
-
-/* Takes the slabs, which seem to be free. `free_count`: how many in a row were. */
-static outcome_t take_row(fe_look_t *look, const row_t *row, size_t *free_count, bool *is_zero) {
-  bool can_fail = row->count > 1 || may_refuse(look->arenas);
+/* Takes the units, which seem to be free; `free_count` as take_all_of has it. */
+static outcome_t take_row(fe_look_t *look, const row_t *row, size_t *free_count, fe_run_t *run) {
+  bool can_fail = !is_in_one_slab(row) || may_refuse(look->arenas);
   outcome_t outcome = NOT_FREE;
   if (can_fail) fe_look_begin_passing(look);
-  *free_count = take_slabs_at(row->arena, row->first, row->count);
+  *free_count = take_all_of(row);
   if (*free_count == row->count) {
-    if (wants_only_huge()) set_slabs_huge(row->arena, row->first, row->count);
-    bool has_memory = mark_slabs_taken(row->arena, row->first, row->count, is_zero);
-    outcome = has_memory ? TAKEN : REFUSED;
+    *run = (fe_run_t){.arena = row->arena,
+                      .start = fe_unit_address(row->arena, 0, row->first),
+                      .unit_count = row->count};
+    if (wants_only_huge()) set_slabs_huge(row);
+    outcome = mark_units_taken(row, &run->is_zero) ? TAKEN : REFUSED;
   }
   if (can_fail) fe_look_end_passing(look);
   return outcome;
 }
+
+/* The first unit from `from` on that is free, or that is not; unit_count: none. */
+static size_t next_unit(fe_arena_t *arena, size_t from, bool is_free) {
+  while (from < arena->unit_count) {
+    size_t slab = from / FE_UNITS_PER_SLAB;
+    unsigned unit = (unsigned)(from % FE_UNITS_PER_SLAB);
+    fe_units_t word = fe_bitmap_look(&arena->slab[slab].free);
+    if (!is_free) word = ~word;
+    word &= fe_bitmap_mask(unit, FE_UNITS_PER_SLAB - unit);
+    from = slab * FE_UNITS_PER_SLAB + FE_UNITS_PER_SLAB;
+    if (word != 0) {
+      from = slab * FE_UNITS_PER_SLAB + fe_bitmap_first(word);
+      break;
+    }
+  }
+  return from < arena->unit_count ? from : arena->unit_count;
+}
+
+/* Takes the first units that lie side by side, wherever slabs begin. */
+static bool take_across_slabs(fe_look_t *look, fe_arena_t *arena, size_t count, fe_run_t *run) {
+  size_t first = next_unit(arena, 0, true);
+  while (first + count <= arena->unit_count) {
+    size_t end = next_unit(arena, first, false);
+    if (end - first >= count) {
+      row_t row = {arena, first, count};
+      size_t free_count;
+      outcome_t outcome = take_row(look, &row, &free_count, run);
+      if (outcome != NOT_FREE) return outcome == TAKEN;
+      end = first + free_count; /* what lies behind may do all the same */
+    }
+    first = next_unit(arena, end + (end == first), true);
+  }
+  return false;
+}
+
+static bool take_across_slabs_anywhere(fe_look_t *look, size_t count, fe_run_t *run) {
+  fe_arena_t *arena = fe_arenas_first(look->arenas);
+  for (; arena != NULL; arena = fe_arena_next(arena)) {
+    if (take_across_slabs(look, arena, count, run)) return true;
+  }
+  return false;
+}
+
+/* -- Whole slabs -- */
 
 static bool take_slabs_in_arena(fe_look_t *look, fe_arena_t *arena, size_t count, fe_run_t *run) {
   size_t first = 0;
@@ -225,21 +313,13 @@ static bool take_slabs_in_arena(fe_look_t *look, fe_arena_t *arena, size_t count
       continue;
     }
     if (slab + 1 - first < count) continue;
-    row_t row = {arena, first, count};
+    row_t row = {arena, first * FE_UNITS_PER_SLAB, count * FE_UNITS_PER_SLAB};
     size_t free_count;
-    bool is_zero = false;
-    outcome_t outcome = take_row(look, &row, &free_count, &is_zero);
-    if (outcome == NOT_FREE) {
-      /* What lies behind the slab that was taken meanwhile may be a row all the same. */
-      slab = first + free_count;
-      first = slab + 1;
-      continue;
-    }
-    *run = (fe_run_t){.arena = arena,
-                      .start = fe_unit_address(arena, first, 0),
-                      .unit_count = count * FE_UNITS_PER_SLAB,
-                      .is_zero = is_zero};
-    return outcome == TAKEN;
+    outcome_t outcome = take_row(look, &row, &free_count, run);
+    if (outcome != NOT_FREE) return outcome == TAKEN;
+    /* What lies behind the slab that was taken meanwhile may be a row all the same. */
+    slab = first + free_count / FE_UNITS_PER_SLAB;
+    first = slab + 1;
   }
   return false;
 }
@@ -338,11 +418,15 @@ static size_t slabs_of(size_t unit_count) {
 
 static bool look_for_units(fe_look_t *look, fe_arena_hint_t *hint, size_t unit_count,
                            fe_run_t *run) {
-  if (unit_count <= FE_LARGE_UNITS_MAX) return take_run_in_slab(look, hint, unit_count, run);
-  if (take_whole_slabs(look, slabs_of(unit_count), run)) return true;
-  /* A region of less than two slabs may hold it all the same. */
-  wish_t wish = {.count = (unsigned)unit_count};
-  return unit_count <= FE_UNITS_PER_SLAB && take_anywhere(look, hint, &wish, run);
+  if (unit_count == 1) return take_run_in_slab(look, hint, 1, run);
+  /* Regions are all there is: nothing between runs is left over that could hold another. */
+  if (look->arenas->base->allocate == NULL) {
+    return take_across_slabs_anywhere(look, unit_count, run);
+  }
+  bool is_taken = unit_count <= FE_LARGE_UNITS_MAX
+                      ? take_run_in_slab(look, hint, unit_count, run)
+                      : take_whole_slabs(look, slabs_of(unit_count), run);
+  return is_taken || take_across_slabs_anywhere(look, unit_count, run);
 }
 
 bool fe_arenas_take(fe_arenas_t *arenas, fe_arena_hint_t *hint, size_t unit_count, fe_run_t *run) {
@@ -384,37 +468,14 @@ bool fe_arenas_grow(fe_arenas_t *arenas, fe_run_t *run, size_t unit_count) {
   return place != NULL;
 }
 
-/* A run that would be longer than others in arenas is better moved to a chunk of its own. */
-static bool extend_slabs(fe_arena_t *arena, size_t first, size_t count, size_t more) {
-  bool is_zero;
-  if (count + more > FE_ARENA_RUN_SLABS_MAX) return false;
-  first += count;
-  return first + more <= arena->slab_count && take_slabs_at(arena, first, more) == more &&
-         mark_slabs_taken(arena, first, more, &is_zero);
-}
-
-/* The units `more` from `unit` on of a slab. */
-static bool extend_units(fe_arena_t *arena, unsigned slab, unsigned unit, unsigned more) {
-  fe_units_t mask = fe_bitmap_mask(unit, more);
-  bool is_zero;
-  if (!fe_bitmap_take(&arena->slab[slab].free, mask)) return false;
-  if (!mark_taken(arena, slab, mask, more, &is_zero)) return false;
-  fe_arenas_count_take(arena->arenas, more);
-  return true;
-}
-
 bool fe_arenas_extend(fe_arena_t *arena, char *start, size_t unit_count, size_t more) {
-  size_t offset = (size_t)(start - arena->start);
-  bool has_whole_slabs = (offset & (FE_SLAB_SIZE - 1)) == 0 && unit_count % FE_UNITS_PER_SLAB == 0;
-  unsigned slab = (unsigned)(offset >> FE_SLAB_SHIFT);
-  size_t unit = ((offset & (FE_SLAB_SIZE - 1)) >> FE_SHARD_SHIFT) + unit_count;
-  bool is_too_long = unit_count + more > FE_LARGE_UNITS_MAX || unit + more > FE_UNITS_PER_SLAB;
-  if (!has_whole_slabs && is_too_long) return false;
-  bool may_not_keep = has_whole_slabs || may_refuse(arena->arenas);
+  size_t first = ((size_t)(start - arena->start) >> FE_SHARD_SHIFT) + unit_count;
+  if (more > arena->unit_count - first) return false;
+  row_t row = {arena, first, more};
+  bool may_not_keep = !is_in_one_slab(&row) || may_refuse(arena->arenas);
+  bool is_zero;
   if (may_not_keep) fe_passing_begin(arena->arenas);
-  bool is_longer = has_whole_slabs ? extend_slabs(arena, slab, unit_count / FE_UNITS_PER_SLAB,
-                                                  more / FE_UNITS_PER_SLAB)
-                                   : extend_units(arena, slab, (unsigned)unit, (unsigned)more);
+  bool is_longer = take_all_of(&row) == more && mark_units_taken(&row, &is_zero);
   if (may_not_keep) fe_passing_end(arena->arenas);
   return is_longer;
 }
@@ -439,14 +500,8 @@ void fe_arenas_give(fe_arenas_t *arenas, const fe_run_t *run) {
   /* Counted before the units are free, so that a taker's subtraction comes after. */
   atomic_fetch_add_explicit(&arenas->dirty_unit_count, (ptrdiff_t)run->unit_count,
                             memory_order_relaxed);
-  size_t offset = (size_t)(run->start - run->arena->start);
-  unsigned slab = (unsigned)(offset >> FE_SLAB_SHIFT);
-  unsigned unit = (unsigned)((offset & (FE_SLAB_SIZE - 1)) >> FE_SHARD_SHIFT);
-  for (size_t left = run->unit_count; left > 0; slab++, unit = 0) {
-    unsigned count = left < FE_UNITS_PER_SLAB ? (unsigned)left : FE_UNITS_PER_SLAB;
-    fe_bitmap_give(&run->arena->slab[slab].free, fe_bitmap_mask(unit, count));
-    left -= count;
-  }
+  size_t first = (size_t)(run->start - run->arena->start) >> FE_SHARD_SHIFT;
+  free_units(&(row_t){run->arena, first, run->unit_count}, 0, run->unit_count);
   fe_arenas_count_give(arenas, run->unit_count);
   fe_arenas_tick(arenas);
   fe_arenas_tell_given(arenas);

@@ -127,13 +127,14 @@ typedef struct fe_arena_hint {
 /* The arenas on fe_base_mmap that all heaps use. */
 extern fe_arenas_t fe_arenas_default;
 
-/* Takes units: of one slab up to FE_LARGE_UNITS_MAX, else whole slabs if there are. False when
- * there is no memory: all was in somebody's hands, or the base refuses it. The hint is used and
+/* Takes units: of one slab up to FE_LARGE_UNITS_MAX, above that whole slabs, and where there are
+ * none, or in regions of the program's alone, units of several slabs side by side. False when there
+ * is no memory: all was in somebody's hands, or the base refuses it. The hint is used and
  * updated. Any thread. */
 bool fe_arenas_take(fe_arenas_t *arenas, fe_arena_hint_t *hint, size_t unit_count, fe_run_t *run);
 
-/* Takes the `more` units right behind a run of units, if they are free: units of the same slab, or
- * whole slabs behind whole slabs. Whether the run has grown. */
+/* Takes the `more` units right behind a run of units, if they are free. Whether the run has grown.
+ */
 bool fe_arenas_extend(fe_arena_t *arena, char *start, size_t unit_count, size_t more);
 
 /* Whether runs can be chunks of their own: a base that takes nothing back would lose each. */
@@ -187,6 +188,9 @@ static inline size_t fe_arenas_waiting_bytes(fe_arenas_t *arenas) {
                     atomic_load_explicit(&arenas->lent_unit_count, memory_order_relaxed);
   return count < 0 ? 0 : (size_t)count * FE_UNIT_SIZE;
 }
+
+/* Runs of more units than this are rather chunks of their own, if the base takes these back. */
+#define FE_ARENA_RUN_UNITS_MAX (((size_t)128 << 20) >> FE_SHARD_SHIFT)
 
 /* -- between the files of this floor -- */
 

@@ -83,16 +83,32 @@ static bool resize_run(fe_heap_t *heap, fe_shard_t *shard, size_t before, size_t
   return true;
 }
 
-/* As resize_run, for a block of any size: where half of its last slab, or of its chunk, would lie
- * idle it does not stay. Sets the units of the run. */
+/* Whether the units behind the new end of a block are to be given back: those of a run of a few
+ * units at once, else when they are an eighth, or a slab. */
+static bool is_worth_giving(size_t before, size_t after) {
+  return after < before && (before <= FE_LARGE_UNITS_MAX || before - after >= before / 8 ||
+                            before - after >= FE_UNITS_PER_SLAB);
+}
+
+/* Grows to the end of a slab, so that the next growth is there already, or else as far as is
+ * needed. What would be longer than other runs in arenas is better moved to a chunk of its own. */
+static bool grow_run(fe_heap_t *heap, fe_shard_t *shard, size_t before, size_t after) {
+  bool is_chunk_better = fe_base_has_single_chunks(heap->context->arenas->base);
+  if (after > FE_ARENA_RUN_UNITS_MAX && is_chunk_better) return false;
+  if (after <= FE_LARGE_UNITS_MAX) return resize_run(heap, shard, before, after);
+  /* Among runs of a few units it would be in the way of many. */
+  if (before <= FE_LARGE_UNITS_MAX && is_chunk_better) return false;
+  size_t first = (size_t)(shard->run_start - shard->arena->start) >> FE_SHARD_SHIFT;
+  size_t rounded = fe_align_up(first + after, FE_UNITS_PER_SLAB) - first;
+  return resize_run(heap, shard, before, rounded) || resize_run(heap, shard, before, after);
+}
+
+/* Sets the units of the run, if the block can stay where it is. */
 static bool resize_where_it_is(fe_heap_t *heap, fe_shard_t *shard, size_t after) {
   size_t before = shard->unit_count;
-  if (before <= FE_LARGE_UNITS_MAX) return resize_run(heap, shard, before, after);
-  if (shard->arena == NULL || before % FE_UNITS_PER_SLAB != 0) {
-    return after <= before && after >= before / 2;
-  }
-  size_t whole_slabs = fe_align_up(after, FE_UNITS_PER_SLAB);
-  return after >= whole_slabs / 2 && resize_run(heap, shard, before, whole_slabs);
+  if (shard->arena == NULL) return after <= before && after >= before / 2;
+  if (after > before) return grow_run(heap, shard, before, after);
+  return !is_worth_giving(before, after) || resize_run(heap, shard, before, after);
 }
 
 static bool resize(fe_heap_t *heap, fe_shard_t *shard, void *ptr, size_t size) {

@@ -214,6 +214,43 @@ static void calloc_clears_what_lay_there(void **state) {
   end_ground(&ground);
 }
 
+/* -- Large blocks in a region of several slabs --------------------------------------------------
+ */
+
+/* As many as units side by side have room for, wherever slabs begin in the region: of each block
+ * not more is lost than a unit. */
+static void large_blocks_fill_a_region(void **state) {
+  (void)state;
+  if (IS_CHECKED) skip();
+  enum { SLABS = 12 };
+  static char slabs[SLABS * ((size_t)1 << FE_SLAB_SHIFT)];
+  static const size_t offsets[] = {0, UNIT_BYTES, 5 * UNIT_BYTES / 2};
+  for (size_t i = 0; i < 3; i++) {
+    for (size_t size = SLAB_BYTES / 8; size <= 3 * SLAB_BYTES; size += SLAB_BYTES / 8) {
+      ground_t ground;
+      make_ground(&ground, slabs + offsets[i], sizeof slabs - offsets[i]);
+      fe_arenas_stats_t stats = {.struct_size = sizeof stats};
+      require(fe_arenas_stats(ground.arenas, &stats));
+      size_t free_units = stats.longest_free_run_bytes / UNIT_BYTES;
+      size_t wanted = free_units / (size / UNIT_BYTES + 1);
+      for (int round = 0; round < 2; round++) {
+        size_t count = 0;
+        while ((blocks[count] = fe_heap_alloc(ground.heap, size)) != NULL) {
+          pattern_fill(blocks[count], 1000, count);
+          blocks[count][size - 1] = (char)count;
+          count++;
+        }
+        if (count < wanted) fail_msg("%zu of %zu blocks of %zu bytes", count, wanted, size);
+        for (size_t j = 0; j < count; j++) {
+          assert_true(pattern_holds(blocks[j], 1000, j) && blocks[j][size - 1] == (char)j);
+          fe_heap_free(ground.heap, blocks[j]);
+        }
+      }
+      end_ground(&ground);
+    }
+  }
+}
+
 /* -- Several heaps ----------------------------------------------------------------------------- */
 
 static void heaps_on_a_context_keep_apart(void **state) {
@@ -434,6 +471,7 @@ int main(void) {
       test_that(freed_memory_serves_any_other_size),
       test_that(one_block_may_take_most_of_the_region),
       test_that(calloc_clears_what_lay_there),
+      test_that(large_blocks_fill_a_region),
       test_that(heaps_on_a_context_keep_apart),
       test_that(what_one_heap_gives_up_serves_the_next),
       test_that(heaps_come_and_go),
