@@ -36,8 +36,9 @@ extern "C" {
 FE_API void *fe_malloc(size_t size);
 FE_API void *fe_calloc(size_t count, size_t size);
 
-/* Moves the block if it has to. ptr NULL: allocates. On failure the old block stays as it was.
- * size 0: like glibc, frees ptr and returns NULL. */
+/* Moves the block if it has to. ptr NULL: allocates. On failure the old block stays as it was. To a
+ * smaller size it does not fail, unless the block is of an explicit heap; what a block above 30 KiB
+ * is cut down by goes back. size 0: like glibc, frees ptr and returns NULL. */
 FE_API void *fe_realloc(void *ptr, size_t size);
 
 /* fe_realloc to count * size bytes. When that overflows: NULL and ENOMEM, and the old block stays.

@@ -346,6 +346,7 @@ static bool take_chunk(fe_arenas_t *arenas, size_t slab_count, fe_run_t *run) {
   *run = (fe_run_t){.arena = NULL,
                     .start = chunk,
                     .unit_count = slab_count * FE_UNITS_PER_SLAB,
+                    .open_count = slab_count * FE_UNITS_PER_SLAB,
                     .is_zero = base->is_zeroed};
   fe_arenas_count_take_chunk(arenas, run->unit_count);
   return true;
@@ -449,6 +450,13 @@ bool fe_arenas_take_to_grow(fe_arenas_t *arenas, size_t unit_count, fe_run_t *ru
   return false;
 }
 
+/* How many units of a chunk of its own are open when so many must be: whole pages, or whole slabs
+ * where what is not open cannot be touched, so that the table tells which that is. */
+static size_t open_units_for(const fe_base_t *base, size_t unit_count) {
+  size_t step = base->commit != NULL ? FE_SLAB_SIZE : base->page_size;
+  return step <= FE_UNIT_SIZE ? unit_count : fe_align_up(unit_count, step >> FE_SHARD_SHIFT);
+}
+
 bool fe_arenas_grow(fe_arenas_t *arenas, fe_run_t *run, size_t unit_count) {
   const fe_base_t *base = arenas->base;
   if (run->arena != NULL || !fe_base_can_grow(base)) return false;
@@ -459,9 +467,11 @@ bool fe_arenas_grow(fe_arenas_t *arenas, fe_run_t *run, size_t unit_count) {
   fe_ownership_clear(run->start, size);
   char *place = base->grow(base, run->start, size, new_size, FE_SLAB_SIZE);
   if (place != NULL) {
-    fe_arenas_count_grow_chunk(arenas, (new_size - size) >> FE_SHARD_SHIFT);
+    size_t new_count = new_size >> FE_SHARD_SHIFT;
+    fe_arenas_count_grow_chunk(arenas, new_count - run->unit_count);
+    fe_arenas_count_open(arenas, new_count - run->open_count);
     run->start = place;
-    run->unit_count = new_size >> FE_SHARD_SHIFT;
+    run->unit_count = run->open_count = new_count;
   }
   fe_ownership_set(run->start, run->unit_count * FE_UNIT_SIZE);
   fe_ownership_set_single(run->start, run->unit_count * FE_UNIT_SIZE, true);
@@ -480,6 +490,32 @@ bool fe_arenas_extend(fe_arena_t *arena, char *start, size_t unit_count, size_t 
   return is_longer;
 }
 
+bool fe_arenas_open(fe_arenas_t *arenas, fe_run_t *run, size_t unit_count) {
+  if (unit_count <= run->open_count) return true;
+  if (unit_count > run->unit_count) return false;
+  size_t open_count = open_units_for(arenas->base, unit_count);
+  size_t more = open_count - run->open_count;
+  char *end = run->start + run->open_count * FE_UNIT_SIZE;
+  if (!fe_chunk_commit(arenas->base, end, more * FE_UNIT_SIZE)) return false;
+  fe_ownership_set_single(end, more * FE_UNIT_SIZE, true);
+  fe_arenas_count_open(arenas, more);
+  run->open_count = open_count;
+  return true;
+}
+
+bool fe_arenas_close(fe_arenas_t *arenas, fe_run_t *run, size_t unit_count) {
+  const fe_base_t *base = arenas->base;
+  size_t open_count = open_units_for(base, unit_count);
+  if (open_count >= run->open_count || base->decommit == NULL) return false;
+  size_t fewer = run->open_count - open_count;
+  char *end = run->start + open_count * FE_UNIT_SIZE;
+  if (!base->decommit(base, end, fewer * FE_UNIT_SIZE)) return false;
+  if (base->commit != NULL) fe_ownership_set_single(end, fewer * FE_UNIT_SIZE, false);
+  fe_arenas_count_close(arenas, fewer);
+  run->open_count = open_count;
+  return true;
+}
+
 static void give_chunk(const fe_base_t *base, const fe_run_t *run) {
   size_t size = run->unit_count * FE_UNIT_SIZE;
   fe_ownership_set_single(run->start, size, false);
@@ -493,7 +529,7 @@ void (*_Atomic fe_arenas_on_give)(fe_arenas_t *arenas);
 void fe_arenas_give(fe_arenas_t *arenas, const fe_run_t *run) {
   if (run->arena == NULL) {
     give_chunk(arenas->base, run);
-    fe_arenas_count_give_chunk(arenas, run->unit_count);
+    fe_arenas_count_give_chunk(arenas, run->unit_count, run->open_count);
     return;
   }
   fe_track_close(run->start, run->unit_count * FE_UNIT_SIZE);

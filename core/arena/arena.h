@@ -64,6 +64,7 @@ typedef struct fe_arenas_figures {
   _Atomic(size_t) units_taken, units_given;
   _Atomic(size_t) reserved_units, peak_reserved_units;
   _Atomic(size_t) committed_units, peak_committed_units; /* dirty ones, and what holds arenas */
+  _Atomic(size_t) open_units;                            /* of chunks that are a single run each */
   _Atomic(size_t) chunks_mapped, chunks_released;
   _Atomic(size_t) purges, decommitted_units;
   /* What the heaps that ended had counted, in the order of heap/figures.h. */
@@ -112,6 +113,9 @@ typedef struct fe_run {
   fe_arena_t *arena;
   char *start;
   size_t unit_count;
+  /* Of a chunk of its own: the first units, which may be touched. The memory of those behind went
+   * back to the base. */
+  size_t open_count;
   bool is_zero; /* every byte is known to be zero */
 } fe_run_t;
 
@@ -154,6 +158,13 @@ bool fe_arenas_take_to_grow(fe_arenas_t *arenas, size_t unit_count, fe_run_t *ru
 /* Makes a run that is a chunk of its own larger, with what it holds, here or elsewhere; whether it
  * did, else the run is as it was. */
 bool fe_arenas_grow(fe_arenas_t *arenas, fe_run_t *run, size_t unit_count);
+
+/* Makes the first `unit_count` units of a chunk of its own touchable; whether they are. */
+bool fe_arenas_open(fe_arenas_t *arenas, fe_run_t *run, size_t unit_count);
+
+/* Gives the memory behind the first `unit_count` units of a chunk of its own back to the base, in
+ * whole pages, and keeps the addresses; whether the base took it. */
+bool fe_arenas_close(fe_arenas_t *arenas, fe_run_t *run, size_t unit_count);
 
 /* Gives back what fe_arenas_take gave. Any thread. */
 void fe_arenas_give(fe_arenas_t *arenas, const fe_run_t *run);

@@ -61,23 +61,42 @@ static inline void fe_arenas_count_give(fe_arenas_t *arenas, size_t units) {
   atomic_fetch_add_explicit(&arenas->figures.units_given, units, memory_order_release);
 }
 
+/* More units of chunks that are a single run each may be touched, or fewer. */
+static inline void fe_arenas_count_open(fe_arenas_t *arenas, size_t units) {
+  fe_arenas_figures_t *figures = &arenas->figures;
+  fe_figure_add_shared(&figures->units_taken, units);
+  fe_figure_add_shared(&figures->open_units, units);
+  fe_level_raise(&figures->committed_units, &figures->peak_committed_units, units);
+}
+
+static inline void fe_arenas_count_shut(fe_arenas_t *arenas, size_t units) {
+  fe_arenas_count_give(arenas, units);
+  fe_level_lower(&arenas->figures.open_units, units);
+  fe_level_lower(&arenas->figures.committed_units, units);
+}
+
+/* The memory of some of its units went back, and the addresses stay. */
+static inline void fe_arenas_count_close(fe_arenas_t *arenas, size_t units) {
+  fe_figure_add_shared(&arenas->figures.decommitted_units, units);
+  fe_arenas_count_shut(arenas, units);
+}
+
 /* A block gets a chunk of its own. */
 static inline void fe_arenas_count_take_chunk(fe_arenas_t *arenas, size_t units) {
   fe_arenas_count_chunk(arenas);
-  fe_arenas_count_reserve(arenas, units, units);
-  fe_figure_add_shared(&arenas->figures.units_taken, units);
+  fe_arenas_count_reserve(arenas, units, 0);
+  fe_arenas_count_open(arenas, units);
 }
 
 static inline void fe_arenas_count_grow_chunk(fe_arenas_t *arenas, size_t more_units) {
-  fe_arenas_count_reserve(arenas, more_units, more_units);
-  fe_figure_add_shared(&arenas->figures.units_taken, more_units);
+  fe_arenas_count_reserve(arenas, more_units, 0);
 }
 
-static inline void fe_arenas_count_give_chunk(fe_arenas_t *arenas, size_t units) {
+static inline void fe_arenas_count_give_chunk(fe_arenas_t *arenas, size_t units,
+                                              size_t open_units) {
   fe_figure_add_shared(&arenas->figures.chunks_released, 1);
-  fe_arenas_count_give(arenas, units);
   fe_level_lower(&arenas->figures.reserved_units, units);
-  fe_level_lower(&arenas->figures.committed_units, units);
+  fe_arenas_count_shut(arenas, open_units);
 }
 
 static inline void fe_arenas_count_purge(fe_arenas_t *arenas) {

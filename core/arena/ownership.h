@@ -24,7 +24,8 @@ bool fe_ownership_overlaps(const char *start, size_t size);
 /* The same memory is ferroc's no more. Any thread. */
 void fe_ownership_clear(const char *start, size_t size);
 
-/* Notes, or forgets, that memory that is ferroc's is a chunk of a single run. Any thread. */
+/* Notes, or forgets, that memory that is ferroc's is a chunk of a single run, and may be touched.
+ * Any thread. */
 void fe_ownership_set_single(const char *start, size_t size, bool is_single);
 
 /* The tables' own memory shall not come in huge pages of `base` for the sake of a few bits. */

@@ -70,7 +70,8 @@ void *fe_realloc(void *ptr, size_t size) {
     return NULL;
   }
   fe_heap_t *heap = fe_thread_heap();
-  return heap == NULL ? NULL : fe_heap_realloc(heap, ptr, size);
+  if (heap != NULL) return fe_heap_realloc(heap, ptr, size);
+  return size <= fe_malloc_size(ptr) ? ptr : NULL;
 }
 
 size_t fe_malloc_size(const void *ptr) {

@@ -36,12 +36,18 @@ void fe_heap_free(fe_heap_t *heap, void *ptr) {
   fe_global_free_slowly(heap, ptr);
 }
 
-/* Whether the block can stay where it is when its size changes. One of another heap moves to this
- * one, but among threads it does not matter whose heap it is in. */
+/* A block of another heap moves to this one, but among threads it does not matter whose heap it is
+ * in. */
+static bool is_at_home(const fe_heap_t *heap, const void *ptr) {
+  const fe_heap_t *owner = fe_heap_of(fe_shard_of(ptr));
+  return owner == heap || (owner->is_thread_heap && heap->is_thread_heap);
+}
+
+/* Whether the block can stay where it is when its size changes. */
 static bool resize_in_place(fe_heap_t *heap, void *ptr, size_t usable, size_t size) {
   fe_shard_t *shard = fe_shard_of(ptr);
   fe_heap_t *owner = fe_heap_of(shard);
-  if (owner != heap && !(owner->is_thread_heap && heap->is_thread_heap)) return false;
+  if (!is_at_home(heap, ptr)) return false;
   if (FE_IS_TRACKED) return size == usable; /* pointers to the old place shall be wrong */
   if (shard->kind == FE_SHARD_LARGE && owner == heap) {
     return fe_large_resize(heap, shard, ptr, size);
@@ -49,11 +55,23 @@ static bool resize_in_place(fe_heap_t *heap, void *ptr, size_t usable, size_t si
   return size <= usable && size >= usable / 2;
 }
 
+/* There is no memory for a smaller block: the old one serves, less what it can do without. */
+static void *stay(fe_heap_t *heap, void *ptr, size_t size) {
+  fe_shard_t *shard = fe_shard_of(ptr);
+  if (FE_IS_TRACKED) {
+    fe_checked_shrink(ptr, size);
+  } else if (shard->kind == FE_SHARD_LARGE && fe_heap_of(shard) == heap) {
+    fe_large_resize(heap, shard, ptr, size > FE_MEDIUM_MAX ? size : FE_MEDIUM_MAX + 1);
+  }
+  return ptr;
+}
+
 static void *move_block(fe_heap_t *heap, void *ptr, size_t usable, size_t size) {
   void *moved = fe_large_move(heap, ptr, size);
   if (moved != NULL) return moved;
-  moved = fe_heap_alloc(heap, size);
-  if (moved == NULL) return NULL;
+  bool may_stay = size <= usable && is_at_home(heap, ptr);
+  moved = may_stay ? fe_heap_alloc_if_possible(heap, size) : fe_heap_alloc(heap, size);
+  if (moved == NULL) return may_stay ? stay(heap, ptr, size) : NULL;
   memcpy(moved, ptr, size < usable ? size : usable);
   fe_heap_free(heap, ptr);
   return moved;
@@ -119,7 +137,7 @@ static FE_COLD void *resize_slowly(fe_heap_t *heap, void *ptr, size_t difference
   bool is_shrinking = new_size <= usable;
   moved = is_shrinking ? fe_heap_alloc_if_possible(heap, new_size)
                        : fe_heap_resize(heap, NULL, 0, new_size);
-  if (moved == NULL) return is_shrinking ? ptr : NULL;
+  if (moved == NULL) return is_shrinking ? stay(heap, ptr, new_size) : NULL;
   memcpy(moved, ptr, old_size < new_size ? old_size : new_size);
   fe_heap_resize(heap, ptr, old_size, 0);
   return moved;
@@ -133,17 +151,7 @@ static void *resize_alloc_checked(fe_heap_t *heap, size_t size) {
 /* Builds that check trust nobody. */
 static FE_COLD void *resize_checked(fe_heap_t *heap, void *ptr, size_t new_size) {
   if (ptr == NULL) return resize_alloc_checked(heap, new_size);
-  if (heap == NULL) return fe_realloc(ptr, new_size);
-  size_t size = fe_malloc_size(ptr);
-  if (new_size > size || new_size == 0) return fe_heap_realloc(heap, ptr, new_size);
-  void *moved = fe_heap_alloc_if_possible(heap, new_size);
-  if (moved == NULL) {
-    fe_checked_shrink(ptr, new_size);
-    return ptr;
-  }
-  memcpy(moved, ptr, new_size);
-  fe_heap_free(heap, ptr);
-  return moved;
+  return heap == NULL ? fe_realloc(ptr, new_size) : fe_heap_realloc(heap, ptr, new_size);
 }
 
 void *fe_heap_resize(void *heap_or_null, void *ptr, size_t old_size, size_t new_size) {

@@ -68,6 +68,12 @@ static void change_size(fe_heap_t *heap, fe_shard_t *shard, size_t block_size, s
   shard->block_size = block_size;
 }
 
+/* The bytes of a run from `offset` on that may be touched. */
+static size_t room_from(const fe_shard_t *shard, size_t offset) {
+  size_t unit_count = shard->arena == NULL ? shard->open_count : shard->unit_count;
+  return unit_count * FE_UNIT_SIZE - offset;
+}
+
 /* Makes the run have so many units, if that can be done where it is. */
 static bool resize_run(fe_heap_t *heap, fe_shard_t *shard, size_t before, size_t after) {
   if (after < before) {
@@ -103,10 +109,27 @@ static bool grow_run(fe_heap_t *heap, fe_shard_t *shard, size_t before, size_t a
   return resize_run(heap, shard, before, rounded) || resize_run(heap, shard, before, after);
 }
 
+/* The same in a chunk of its own. Where an eighth of its addresses would be all that is used, or
+ * where half of its memory would lie idle, it does not stay. */
+static bool resize_in_chunk(fe_heap_t *heap, fe_shard_t *shard, size_t after) {
+  fe_arenas_t *arenas = heap->context->arenas;
+  fe_run_t run = fe_shard_run(shard);
+  bool may_stay = true;
+  if (after > run.open_count) {
+    may_stay = fe_arenas_open(arenas, &run, after);
+  } else if (after < run.unit_count / 8) {
+    return false;
+  } else if (is_worth_giving(run.open_count, after)) {
+    may_stay = fe_arenas_close(arenas, &run, after) || after >= run.open_count / 2;
+  }
+  shard->open_count = (uint32_t)run.open_count;
+  return may_stay;
+}
+
 /* Sets the units of the run, if the block can stay where it is. */
 static bool resize_where_it_is(fe_heap_t *heap, fe_shard_t *shard, size_t after) {
   size_t before = shard->unit_count;
-  if (shard->arena == NULL) return after <= before && after >= before / 2;
+  if (shard->arena == NULL) return resize_in_chunk(heap, shard, after);
   if (after > before) return grow_run(heap, shard, before, after);
   return !is_worth_giving(before, after) || resize_run(heap, shard, before, after);
 }
@@ -124,7 +147,7 @@ static bool resize(fe_heap_t *heap, fe_shard_t *shard, void *ptr, size_t size) {
     fe_count(heap, FE_HEAP_LARGE_NOT_IN_PLACE, 1);
     return false;
   }
-  size_t room = shard->unit_count * FE_UNIT_SIZE - offset;
+  size_t room = room_from(shard, offset);
   change_size(heap, shard, counted < room ? counted : room, more);
   fe_count(heap, FE_HEAP_LARGE_IN_PLACE, 1);
   fe_count_large_size(heap, shard, size);
@@ -154,6 +177,7 @@ static void *settle(fe_heap_t *heap, const fe_run_t *run, size_t offset) {
   shard->arena = run->arena;
   shard->run_start = run->start;
   shard->unit_count = (uint32_t)run->unit_count;
+  shard->open_count = (uint32_t)run->open_count;
   shard->prev = NULL;
   if (!heap->is_permanent) link_large(heap, shard);
   fe_census_enter(shard);
@@ -201,7 +225,7 @@ static void *move(fe_heap_t *heap, fe_shard_t *shard, void *ptr, size_t size) {
     return NULL;
   }
   shard = fe_shard_of(block);
-  size_t room = shard->unit_count * FE_UNIT_SIZE - offset;
+  size_t room = room_from(shard, offset);
   change_size(heap, shard, counted < room ? counted : room, more);
   fe_count_large_size(heap, shard, size);
   return block;

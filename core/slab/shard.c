@@ -68,6 +68,7 @@ fe_shard_t *fe_shard_init(const fe_run_t *run, size_t header, fe_inbox_t *inbox,
   shard->arena = run->arena;
   shard->run_start = run->start; /* for blocks: fe_shard_init_blocks */
   shard->unit_count = (uint32_t)run->unit_count;
+  shard->open_count = (uint32_t)run->open_count;
   begin_checks(shard, run);
   return shard;
 }
@@ -108,6 +109,8 @@ fe_block_t *fe_shard_block_start(const fe_shard_t *shard, const void *ptr) {
 
 fe_run_t fe_shard_run(const fe_shard_t *shard) {
   char *start = shard->kind == FE_SHARD_LARGE ? shard->run_start : (char *)shard;
-  return (fe_run_t){
-      .arena = shard->arena, .start = start, .unit_count = shard->unit_count, .is_zero = false};
+  return (fe_run_t){.arena = shard->arena,
+                    .start = start,
+                    .unit_count = shard->unit_count,
+                    .open_count = shard->open_count};
 }

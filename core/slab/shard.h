@@ -94,6 +94,7 @@ struct fe_shard {
     fe_block_t *kept; /* blocks: free ones that no quick way shall find (heap/account.h); owner */
   };
   uint32_t unit_count; /* of the run; owner */
+  uint32_t open_count; /* of the run; see fe_run_t; owner */
   fe_shard_check_t check;
 };
 

@@ -234,15 +234,13 @@ static size_t continue_run(size_t run, fe_units_t free, unsigned unit_count, siz
   return run;
 }
 
-/* Returns how many units the arena has; those of absent slabs do not count anywhere. */
-static size_t add_arena(fe_arenas_stats_t *stats, fe_arena_t *arena, size_t *longest) {
-  size_t unit_count = arena->unit_count;
+/* Absent slabs do not count anywhere. */
+static void add_arena(fe_arenas_stats_t *stats, fe_arena_t *arena, size_t *longest) {
   size_t taken = 0;
   size_t purgeable = 0;
   size_t run = 0;
   for (unsigned i = 0; i < arena->slab_count; i++) {
     if (fe_slab_is_absent(&arena->slab[i])) {
-      unit_count -= FE_UNITS_PER_SLAB;
       run = 0;
       continue;
     }
@@ -259,7 +257,6 @@ static size_t add_arena(fe_arenas_stats_t *stats, fe_arena_t *arena, size_t *lon
   stats->arena_count++;
   stats->taken_bytes += taken * FE_UNIT_SIZE;
   stats->purgeable_bytes += can_purge ? purgeable * FE_UNIT_SIZE : 0;
-  return unit_count;
 }
 
 void fe_stats_of_arenas(fe_arenas_t *arenas, fe_arenas_stats_t *stats) {
@@ -277,12 +274,10 @@ void fe_stats_of_arenas(fe_arenas_t *arenas, fe_arenas_stats_t *stats) {
       .decommitted_bytes = fe_figure_get(&figures->decommitted_units) * FE_UNIT_SIZE,
   };
   size_t longest = 0;
-  size_t managed = 0;
   for (fe_arena_t *arena = fe_arenas_first(arenas); arena != NULL; arena = fe_arena_next(arena)) {
-    managed += add_arena(stats, arena, &longest) * FE_UNIT_SIZE;
+    add_arena(stats, arena, &longest);
   }
-  /* The rest is chunks of single blocks. */
-  if (stats->reserved_bytes > managed) stats->taken_bytes += stats->reserved_bytes - managed;
+  stats->taken_bytes += fe_figure_get(&figures->open_units) * FE_UNIT_SIZE;
   stats->longest_free_run_bytes = longest * FE_UNIT_SIZE;
 }
 
