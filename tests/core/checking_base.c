@@ -87,6 +87,7 @@ static void release_chunk(checking_base_t *checking, char *start, size_t size) {
     checking->committed_bytes -= chunk->is_committed[page] * checking->base.page_size;
   }
   free(chunk->is_committed);
+  chunk->is_committed = NULL;
   chunk->start = NULL;
   require(munmap(start, size) == 0);
 }
