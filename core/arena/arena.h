@@ -67,11 +67,8 @@ typedef struct fe_arenas_figures {
   _Atomic(size_t) open_units;                            /* of chunks that are a single run each */
   _Atomic(size_t) chunks_mapped, chunks_released;
   _Atomic(size_t) purges, decommitted_units;
-  /* What the heaps that ended had counted, in the order of heap/figures.h. */
+  /* What the heaps that ended had counted, in the order of heap/figures.h; the roll's lock. */
   _Atomic(size_t) of_ended_heaps[FE_HEAP_EVENTS_MAX];
-  /* The most that a sum of these and those of all heaps ever came to; a census writes and reads it.
-   * A heap that is just ending may be in neither. */
-  size_t reported[FE_HEAP_EVENTS_MAX];
 } fe_arenas_figures_t;
 
 /* Who has units in passing; see passing.h. The counts only grow. */

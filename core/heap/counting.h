@@ -217,8 +217,7 @@ static inline void fe_count_large_free(fe_heap_t *heap, fe_shard_t *shard) {
   fe_count_large_slack(heap, shard, 0);
 }
 
-/* -- The heap's end: what it counted is kept by its arenas. It is added after the heap has left the
- * census, so that nobody counts it twice. -- */
+/* -- The heap's end: what it counted is kept by its arenas; with the roll's lock -- */
 
 typedef struct fe_events {
   size_t count[FE_HEAP_EVENT_COUNT];
@@ -239,8 +238,13 @@ static inline fe_events_t fe_heap_events(const fe_heap_t *heap) {
   return events;
 }
 
-static inline void fe_count_heap_end(fe_arenas_t *arenas, const fe_events_t *events) {
+/* All that the heap has goes with it, in one step. */
+static inline void fe_count_heap_end(fe_arenas_t *arenas, fe_events_t *events) {
   _Atomic(size_t) *ended = arenas->figures.of_ended_heaps;
+  events->count[FE_HEAP_NURSERY_FREE] = events->count[FE_HEAP_NURSERY_ALLOC];
+  events->count[FE_HEAP_MIXED_FREE] = events->count[FE_HEAP_MIXED_ALLOC];
+  events->count[FE_HEAP_LARGE_FREE] = events->count[FE_HEAP_LARGE_ALLOC];
+  events->count[FE_HEAP_SHARD_GIVEN] = events->count[FE_HEAP_SHARD_TAKEN];
   for (unsigned i = 0; i < FE_HEAP_EVENT_COUNT; i++) {
     if (events->count[i] > 0) fe_figure_add_shared(&ended[i], events->count[i]);
   }

@@ -1,17 +1,13 @@
 /* What a heap counts about itself.
  *
- * Written by the heap's holder alone (relaxed loads and stores), but for what is said to be shared;
- * read by any thread, relaxed. So figures are right whichever threads the heap is handed to, nobody
- * waits, and no two of them need to fit together at any moment.
+ * Written by whoever is inside of the heap's gate (relaxed loads and stores), but for what is said
+ * to be shared; read by any thread, relaxed. No two of them need to fit together at any moment.
  *
- * The quick ways of allocating and freeing count in their shard and nowhere else. Whenever a cold
- * path has to do with a shard, it publishes the shard's counts: adds what they changed by since
- * they were published last. So the holder's figures lag behind by what the quick ways did in each
- * shard since then, and are exact after fe_heap_refresh_figures.
- *
- * Others do not wait for that. What is live in shards of blocks they count themselves, in a census,
- * by the counts in the shards' headers, and note it in figures of their own (`counting` while they
- * are at it, `counted` when all is). These are written by whoever takes the census. */
+ * The quick ways of allocating and freeing count in their shard and nowhere else. Whenever a slow
+ * way has to do with a shard, it publishes the shard's counts: adds what they changed by since they
+ * were published last. Whoever wants to know what is live now goes inside and has all shards
+ * publish: the holder after it took in what others freed (fe_heap_refresh_figures), others without
+ * (fe_heap_look_at_figures). */
 #ifndef FERROC_CORE_HEAP_FIGURES_H
 #define FERROC_CORE_HEAP_FIGURES_H
 
@@ -57,8 +53,6 @@ typedef struct fe_class_figures {
   _Atomic(uint32_t) full_count; /* of these, on the list of full ones */
   _Atomic(uint32_t) carved_count;
   _Atomic(uint32_t) live_count;
-  _Atomic(uint32_t) counting;
-  _Atomic(uint32_t) counted;
   /* What callers ask for, in 1 / FE_MEAN_ONE bytes: a running mean of the requests that found no
    * free block at hand. 0: there was none yet. */
   _Atomic(uint32_t) requested_mean;
@@ -89,9 +83,6 @@ typedef struct fe_more_figures {
   _Atomic(size_t) mixed_taken;     /* bytes of all blocks that were ever taken there */
   _Atomic(size_t) mixed_requested; /* what was asked for them */
   _Atomic(uint32_t) mixed_count;   /* shards */
-  _Atomic(size_t) counting_bytes;  /* live, in shards of blocks, as the last census found them */
-  _Atomic(size_t) counted_bytes;
-  _Atomic(size_t) seen_peak_bytes; /* the most that a census ever saw, of all live blocks */
   fe_class_figures_t of_class[FE_FIGURED_CLASSES];
   fe_spares_t spares;
 } fe_more_figures_t;

@@ -174,6 +174,12 @@ static void give_everything(fe_heap_t *heap) {
   give_list(&context, nursery_shard(heap));
 }
 
+/* Whoever sums up heaps has the roll's lock: he finds the heap, or what it had counted. */
+void fe_heap_note_end(fe_heap_t *heap) {
+  fe_events_t events = fe_heap_events(heap);
+  fe_count_heap_end(heap->context->arenas, &events);
+}
+
 void fe_heap_destroy(fe_heap_t *heap) {
   if (heap == NULL) return;
   const char *reason = what_keeps(heap);
@@ -187,20 +193,17 @@ void fe_heap_destroy(fe_heap_t *heap) {
     errno = EBUSY;
     return;
   }
-  if (heap->is_on_roll && fe_roll_lock()) {
-    fe_roll_remove(heap);
-    fe_roll_unlock();
-  }
+  bool has_lock = heap->is_on_roll && fe_roll_lock();
+  if (has_lock) fe_roll_remove(heap);
   fe_gate_enter(&heap->gate);
+  fe_heap_note_end(heap);
+  if (has_lock) fe_roll_unlock();
   fe_heap_end(heap);
 }
 
 void fe_heap_end(fe_heap_t *heap) {
-  fe_arenas_t *arenas = heap->context->arenas;
-  fe_events_t events = fe_heap_events(heap);
   disconnect(heap);
   give_everything(heap);
-  fe_count_heap_end(arenas, &events);
 }
 
 FE_COLD void fe_heap_publish_shards(fe_heap_t *heap, const fe_shard_t *but) {
@@ -224,6 +227,14 @@ void fe_heap_refresh_figures_inside(fe_heap_t *heap) {
     }
   }
   fe_raise_peak(heap);
+}
+
+void fe_heap_look_at_figures(fe_heap_t *heap) {
+  if (fe_gate_is_lost(atomic_load_explicit(&heap->gate, memory_order_relaxed))) return;
+  uint32_t gate = fe_gate_enter(&heap->gate);
+  fe_heap_publish_shards(heap, NULL);
+  fe_raise_peak(heap);
+  fe_gate_leave(&heap->gate, gate);
 }
 
 void fe_heap_refresh_figures(fe_heap_t *heap) {

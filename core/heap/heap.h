@@ -158,7 +158,11 @@ fe_heap_t *fe_heap_new(const fe_heap_plan_t *plan);
  * heap that is used again soon goes on with the memory that it had. Holder. */
 void fe_heap_rest(fe_heap_t *heap);
 
-/* Gives back all that the heap has, its own memory too. Inside; nobody else will be. */
+/* The heap was taken off the roll and is about to end: its arenas keep what it counted. Inside,
+ * with the roll's lock. */
+void fe_heap_note_end(fe_heap_t *heap);
+
+/* Gives back all that the heap has, its own memory too. Inside. */
 void fe_heap_end(fe_heap_t *heap);
 
 static inline size_t fe_heap_shard_count(const fe_heap_t *heap) {
@@ -200,6 +204,9 @@ void *fe_large_move(fe_heap_t *heap, void *ptr, size_t size);
 
 /* Takes in what others freed, and publishes the counts of all shards. Holder. */
 void fe_heap_refresh_figures(fe_heap_t *heap);
+
+/* Publishes them without that; any thread, while the heap stays. */
+void fe_heap_look_at_figures(fe_heap_t *heap);
 
 /* -- reclaim.c: for those who do not hold the heap, outside of all gates -- */
 

@@ -67,7 +67,7 @@ static void look_at_nursery(cell_t *cell, const fe_heap_t *heap) {
   cell->kind = NURSERY;
   cell->nursery.is_thread_heap = heap->is_thread_heap;
   cell->nursery.nursery_used = fe_figure_get(&heap->nursery.used_bytes);
-  cell->nursery.used = fe_heap_counted_bytes(heap);
+  cell->nursery.used = fe_heap_published_bytes(heap);
   cell->nursery.peak = fe_heap_peak_bytes(heap, cell->nursery.used);
   cell->nursery.limit = fe_heap_limit(heap);
   if (heap->has_annex) memcpy(cell->nursery.name, fe_heap_annex(heap)->name, FE_NAME_MAX);

@@ -5,6 +5,7 @@
 #include "core/arena/bitmap.h"
 #include "core/base/base.h"
 #include "core/heap/counting.h"
+#include "core/heap/roll.h"
 #include "core/stats/stats.h"
 #include "core/thread/registry.h"
 
@@ -46,9 +47,6 @@ static void add_events(fe_heap_stats_t *sum, const fe_heap_t *heap) {
 
 /* -- One heap -- */
 
-/* What is live in its shards of blocks: as its holder published it, or as others counted it. */
-typedef enum source { PUBLISHED, COUNTED } source_t;
-
 /* What was asked for in the live blocks of a class. */
 static size_t requested_in_class(const fe_class_figures_t *figures, size_t live_count,
                                  size_t block_size) {
@@ -57,10 +55,8 @@ static size_t requested_in_class(const fe_class_figures_t *figures, size_t live_
   return (size_t)((uint64_t)live_count * mean / FE_MEAN_ONE);
 }
 
-static void add_class(fe_heap_stats_t *sum, const fe_class_figures_t *figures, unsigned index,
-                      source_t source) {
-  size_t live_count =
-      fe_small_figure_get(source == COUNTED ? &figures->counted : &figures->live_count);
+static void add_class(fe_heap_stats_t *sum, const fe_class_figures_t *figures, unsigned index) {
+  size_t live_count = fe_small_figure_get(&figures->live_count);
   size_t block_size = fe_class_size(index);
   fe_class_stats_t *class_stats = &sum->classes[index];
   class_stats->shard_count += fe_small_figure_get(&figures->shard_count);
@@ -71,13 +67,10 @@ static void add_class(fe_heap_stats_t *sum, const fe_class_figures_t *figures, u
 }
 
 /* Where all classes are counted as one: blocks in shards, as if they had been asked for whole. */
-static void add_all_classes(fe_heap_stats_t *sum, const fe_heap_t *heap, source_t source) {
-  const fe_more_figures_t *figures = fe_heap_more_figures(heap);
+static void add_all_classes(fe_heap_stats_t *sum, const fe_heap_t *heap) {
   size_t bytes = fe_figure_get(&heap->figures.shard_bytes);
-  size_t mixed_bytes = fe_figure_get(&figures->mixed_bytes);
-  size_t published_bytes = bytes > mixed_bytes ? bytes - mixed_bytes : 0;
-  sum->requested_bytes +=
-      source == COUNTED ? fe_figure_get(&figures->counted_bytes) : published_bytes;
+  size_t mixed_bytes = fe_heap_mixed_bytes(heap);
+  sum->requested_bytes += bytes > mixed_bytes ? bytes - mixed_bytes : 0;
 }
 
 /* What was asked for of `used_bytes` in blocks, if it is the same share as of `whole`. In words of
@@ -104,16 +97,16 @@ static void add_mixed(fe_heap_stats_t *sum, const fe_more_figures_t *figures) {
                                        fe_figure_get(&figures->mixed_taken));
 }
 
-static void add_shards(fe_heap_stats_t *sum, const fe_heap_t *heap, source_t source) {
+static void add_shards(fe_heap_stats_t *sum, const fe_heap_t *heap) {
   for (unsigned i = 0; i < FE_FIGURED_CLASSES; i++) {
     const fe_class_figures_t *figures = fe_heap_class_figures(heap, i);
     size_t shard_count = fe_small_figure_get(&figures->shard_count);
     sum->shard_count += shard_count;
     sum->full_shard_count += fe_small_figure_get(&figures->full_count);
     sum->committed_bytes += shard_count * FE_UNIT_SIZE;
-    if (FE_FIGURED_CLASSES > 1) add_class(sum, figures, i, source);
+    if (FE_FIGURED_CLASSES > 1) add_class(sum, figures, i);
   }
-  if (FE_FIGURED_CLASSES == 1) add_all_classes(sum, heap, source);
+  if (FE_FIGURED_CLASSES == 1) add_all_classes(sum, heap);
   add_mixed(sum, fe_heap_more_figures(heap));
 }
 
@@ -139,16 +132,15 @@ static void add_large(fe_heap_stats_t *sum, const fe_heap_t *heap) {
   sum->committed_bytes += used_bytes;
 }
 
-static void add_heap(fe_heap_stats_t *sum, const fe_heap_t *heap, source_t source) {
-  size_t used_bytes =
-      source == COUNTED ? fe_heap_counted_bytes(heap) : fe_heap_published_bytes(heap);
+static void add_heap(fe_heap_stats_t *sum, const fe_heap_t *heap) {
+  size_t used_bytes = fe_heap_published_bytes(heap);
   sum->heap_count++;
   sum->used_bytes += used_bytes;
   if (used_bytes > fe_figure_get(&heap->large_bytes)) sum->requested_is_estimate = true;
   add_nursery(sum, heap);
   add_events(sum, heap);
   if (!fe_heap_has_more_figures(heap)) return;
-  add_shards(sum, heap, source);
+  add_shards(sum, heap);
   add_large(sum, heap);
 }
 
@@ -158,69 +150,36 @@ static void begin_sum(fe_heap_stats_t *sum) {
   for (unsigned i = 0; i < sum->class_count; i++) sum->classes[i].block_size = fe_class_size(i);
 }
 
-static void get_stats(const fe_heap_t *heap, source_t source, fe_heap_stats_t *stats) {
+void fe_stats_of_heap(const fe_heap_t *heap, fe_heap_stats_t *stats) {
   begin_sum(stats);
-  add_heap(stats, heap, source);
+  add_heap(stats, heap);
   stats->peak_used_bytes = fe_heap_peak_bytes(heap, stats->used_bytes);
   stats->limit_bytes = fe_heap_limit(heap);
 }
 
-void fe_stats_of_heap(const fe_heap_t *heap, fe_heap_stats_t *stats) {
-  get_stats(heap, COUNTED, stats);
-}
+/* -- Several heaps: with the roll's lock, so that each is there, or what it had counted -- */
 
-void fe_stats_count(fe_heap_t *const *heaps, size_t heap_count) {
-  fe_arenas_t *counted = NULL;
-  for (size_t i = 0; i < heap_count; i++) {
-    fe_arenas_t *arenas = heaps[i]->context->arenas;
-    if (arenas == counted) continue;
-    counted = arenas;
-    fe_census_begin(arenas);
-    fe_stats_count_live(arenas);
-    fe_census_end(arenas);
+/* Those on the arenas, or on a context. */
+static void add_heaps(fe_heap_stats_t *sum, const fe_arenas_t *arenas,
+                      const fe_context_t *context) {
+  for (fe_heap_t *heap = fe_roll_first; heap != NULL; heap = heap->roll_next) {
+    bool is_meant = context == NULL ? heap->context->arenas == arenas : heap->context == context;
+    if (!is_meant) continue;
+    fe_heap_look_at_figures(heap);
+    add_heap(sum, heap);
   }
 }
 
-/* -- Several heaps -- */
-
-/* During a census: adds the heaps of a slab, or those of them that stand on one context. */
-static void add_slab(fe_heap_stats_t *sum, const fe_arena_t *arena, unsigned slab,
-                     const fe_context_t *context) {
-  fe_units_t heads = fe_census_heads(&arena->slab[slab]);
-  while (heads != 0) {
-    const fe_shard_t *shard = fe_census_next(arena, slab, &heads);
-    if (shard->kind != FE_SHARD_NURSERY) continue;
-    const fe_heap_t *heap = fe_heap_of(shard);
-    if (context == NULL || heap->context == context) add_heap(sum, heap, COUNTED);
-  }
-}
-
-static void add_arenas(fe_heap_stats_t *sum, fe_arenas_t *arenas, const fe_context_t *context) {
-  fe_stats_count_live(arenas);
-  for (fe_arena_t *arena = fe_arenas_first(arenas); arena != NULL; arena = fe_arena_next(arena)) {
-    for (unsigned slab = 0; slab < arena->slab_count; slab++) add_slab(sum, arena, slab, context);
-  }
-}
-
-/* No count of events goes down because a heap is just ending. */
-static void keep_rising(fe_heap_stats_t *sum, size_t *reported) {
-  for (unsigned i = 0; i <= FE_ENDED_HEAPS; i++) {
-    size_t *event = event_of(sum, i);
-    if (*event < reported[i]) *event = reported[i];
-    reported[i] = *event;
-  }
-}
-
-void fe_stats_of_all(fe_arenas_t *arenas, fe_heap_stats_t *stats) {
+bool fe_stats_of_all(fe_arenas_t *arenas, fe_heap_stats_t *stats) {
   begin_sum(stats);
-  fe_census_begin(arenas);
-  /* Those that ended come first: a heap that ends meanwhile is counted once, or not at all. */
+  bool has_lock = fe_roll_lock();
   for (unsigned i = 0; i <= FE_ENDED_HEAPS; i++) {
     *event_of(stats, i) = fe_figure_get(&arenas->figures.of_ended_heaps[i]);
   }
-  add_arenas(stats, arenas, NULL);
-  keep_rising(stats, arenas->figures.reported);
-  fe_census_end(arenas);
+  if (!has_lock) return false;
+  add_heaps(stats, arenas, NULL);
+  fe_roll_unlock();
+  return true;
 }
 
 /* -- Arenas -- */
@@ -313,31 +272,37 @@ void fe_stats_refresh_thread_heap(void) {
 bool fe_heap_stats(fe_heap_t *heap, fe_heap_stats_t *out) {
   fe_heap_stats_t stats;
   fe_heap_refresh_figures(heap);
-  get_stats(heap, PUBLISHED, &stats);
+  fe_stats_of_heap(heap, &stats);
   return hand_out_heap_stats("fe_heap_stats", out, &stats);
 }
 
 bool fe_heap_stats_peek(const fe_heap_t *heap, fe_heap_stats_t *out) {
   fe_heap_stats_t stats;
-  fe_heap_t *const heaps[] = {(fe_heap_t *)heap};
-  fe_stats_count(heaps, 1);
+  fe_heap_look_at_figures((fe_heap_t *)heap);
   fe_stats_of_heap(heap, &stats);
   return hand_out_heap_stats("fe_heap_stats_peek", out, &stats);
+}
+
+/* What cannot be told now. */
+static bool refuse_in_fork(const char *function) {
+  fe_warn("%s: heaps cannot be looked at in a handler of a fork", function);
+  errno = EBUSY;
+  return false;
 }
 
 bool fe_context_stats(const fe_context_t *context, fe_heap_stats_t *out) {
   fe_heap_stats_t stats;
   begin_sum(&stats);
-  fe_census_begin(context->arenas);
-  add_arenas(&stats, context->arenas, context);
-  fe_census_end(context->arenas);
+  if (!fe_roll_lock()) return refuse_in_fork("fe_context_stats");
+  add_heaps(&stats, context->arenas, context);
+  fe_roll_unlock();
   return hand_out_heap_stats("fe_context_stats", out, &stats);
 }
 
 bool fe_stats(fe_arenas_t *arenas, fe_heap_stats_t *out) {
   fe_heap_stats_t stats;
   fe_stats_refresh_thread_heap();
-  fe_stats_of_all(fe_arenas_or_default(arenas), &stats);
+  if (!fe_stats_of_all(fe_arenas_or_default(arenas), &stats)) return refuse_in_fork("fe_stats");
   return hand_out_heap_stats("fe_stats", out, &stats);
 }
 

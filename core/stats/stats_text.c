@@ -320,7 +320,7 @@ bool fe_heap_stats_write(fe_heap_t *const *heaps, size_t heap_count, fe_format_t
                          fe_write_t *write, void *user_data) {
   if (!is_format("fe_heap_stats_write", format)) return false;
   fe_text_t text = fe_text_begin(write, user_data);
-  fe_stats_count(heaps, heap_count);
+  for (size_t i = 0; i < heap_count; i++) fe_heap_look_at_figures(heaps[i]);
   if (format == FE_FORMAT_PROMETHEUS) {
     put_prometheus_heaps(&text, heaps, heap_count);
   } else {

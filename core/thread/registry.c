@@ -53,7 +53,8 @@ static fe_heap_t *claim_idle(void) {
   return heap;
 }
 
-/* Inside: nothing lives in the heap, and nobody has anything to do with it any more. */
+/* Nothing lives in the heap, and nobody has anything to do with it any more. Inside; else a hint.
+ */
 static bool is_over(fe_heap_t *heap) {
   bool is_empty = fe_heap_shard_count(heap) == 1 && heap->mixed.shard_count == 0 &&
                   atomic_load_explicit(&heap->nursery.used_bytes, memory_order_relaxed) == 0;
@@ -71,6 +72,7 @@ static bool end_if_over(fe_heap_t *heap) {
     return false;
   }
   fe_roll_remove(heap);
+  fe_heap_note_end(heap);
   fe_heap_end(heap);
   return true;
 }
@@ -82,7 +84,7 @@ void fe_registry_collect_idle(void) {
     fe_heap_t *heap = *link;
     fe_heap_t *next = fe_heap_thread_part(heap)->idle_next;
     fe_heap_reclaim(heap);
-    if (fe_heap_shard_count(heap) == 1 && end_if_over(heap)) {
+    if (is_over(heap) && end_if_over(heap)) {
       *link = next;
       set_idle_count(count_idle() - 1);
     } else {

@@ -364,9 +364,35 @@ static void an_unknown_format_is_refused_with_a_message(void **state) {
   assert_non_null(strstr(result.errors, "FE_FORMAT_JSON and FE_FORMAT_PROMETHEUS"));
 }
 
+/* What a heap still has when it ends goes back in one step, and is counted so. */
+static void what_a_heap_took_is_given_back_when_it_ends(void **state) {
+  (void)state;
+  fe_arenas_t *arenas = fe_arenas_create(&fe_base_mmap, NULL, 0);
+  fe_context_t *context = fe_context_create(arenas);
+  fe_heap_t *heap = new_heap(context);
+  for (size_t size = 8; size <= 4 * MIB; size = size * 3 / 2) {
+    for (int i = 0; i < 300 && i * size < 8 * MIB; i++) assert_non_null(fe_heap_alloc(heap, size));
+  }
+  assert_true(sum_of(arenas).used_bytes > MIB);
+  fe_heap_destroy(heap);
+  fe_heap_stats_t sum = sum_of(arenas);
+  assert_int_equal(sum.heap_count, 0);
+  assert_int_equal(sum.ended_heaps, 1);
+  assert_int_equal(sum.used_bytes, 0);
+  assert_true(sum.shards_taken > 0 && sum.large_allocs > 0);
+  assert_true(IS_CHECKED || sum.nursery_allocs > 0);
+  assert_int_equal(sum.shards_given_back, sum.shards_taken);
+  assert_int_equal(sum.large_frees, sum.large_allocs);
+  assert_int_equal(sum.nursery_frees, sum.nursery_allocs);
+  assert_int_equal(sum.mixed_frees, sum.mixed_allocs);
+  assert_true(fe_context_destroy(context));
+  assert_true(fe_arenas_destroy(arenas));
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       test_that(an_empty_heap_has_its_nursery_only),
+      test_that(what_a_heap_took_is_given_back_when_it_ends),
       test_that(a_small_heap_counts_its_nursery),
       test_that(each_size_counts_its_shards_and_blocks_exactly),
       test_that(full_shards_are_counted_until_one_of_their_blocks_is_freed),
