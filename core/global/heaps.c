@@ -95,7 +95,7 @@ static FE_COLD void *resize_alloc_slowly(fe_heap_t *heap, size_t size) {
   if (size == 0) return NULL;
   if (heap == NULL) return fe_malloc(size);
   if (size > FE_TINY_MAX && size <= FE_MEDIUM_MAX) {
-    fe_shard_t *shard = heap->current[fe_class_of_larger(size)];
+    fe_shard_t *shard = fe_heap_current(heap, fe_class_of_larger(size));
     fe_block_t *block = fe_shard_pop(shard);
     if (FE_LIKELY(block != NULL)) {
       fe_shard_count_up(shard);
@@ -161,7 +161,7 @@ void *fe_heap_resize(void *heap_or_null, void *ptr, size_t old_size, size_t new_
     if (FE_UNLIKELY(heap == NULL || new_size > FE_TINY_MAX)) {
       return resize_alloc_slowly(heap, new_size);
     }
-    fe_shard_t *shard = heap->table[new_size];
+    fe_shard_t *shard = fe_heap_current_of_size(heap, new_size);
     fe_block_t *block = fe_shard_pop(shard);
     if (FE_UNLIKELY(block == NULL)) return resize_alloc_slowly(heap, new_size);
     fe_shard_count_up(shard);

@@ -62,8 +62,8 @@ static void open_shard(fe_heap_t *heap, fe_shard_t *shard) {
 
 static void for_each_queued(fe_heap_t *heap, void (*action)(fe_heap_t *heap, fe_shard_t *shard)) {
   for (unsigned i = 0; i < FE_CLASS_COUNT; i++) {
-    if (heap->current[i] == &fe_shard_empty) continue;
-    for (fe_shard_t *shard = heap->current[i]; shard != NULL; shard = shard->next) {
+    if (fe_heap_current(heap, i) == &fe_shard_empty) continue;
+    for (fe_shard_t *shard = fe_heap_current(heap, i); shard != NULL; shard = shard->next) {
       action(heap, shard);
     }
   }
@@ -170,7 +170,7 @@ void fe_account_trim(fe_heap_t *heap) {
   size_t bytes = fe_figure_get(&heap->nursery.used_bytes) + fe_heap_mixed_bytes(heap) +
                  reachable_in_list(heap->full);
   for (unsigned i = 0; i < FE_CLASS_COUNT; i++) {
-    if (heap->current[i] != &fe_shard_empty) bytes += reachable_in_list(heap->current[i]);
+    bytes += reachable_in_list(fe_heap_current(heap, i)); /* of fe_shard_empty: 0 */
   }
   if (bytes >= heap->account.lease_bytes) return;
   shrink_lease(heap, bytes);

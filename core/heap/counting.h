@@ -129,7 +129,7 @@ static inline void fe_count_extend(fe_heap_t *heap, fe_shard_t *shard) {
 /* A request found no free block at hand in the shard of its class: a sample of what is asked for.
  */
 static inline void fe_count_refill(fe_heap_t *heap, unsigned class_index, size_t size) {
-  const fe_shard_t *shard = heap->current[class_index];
+  const fe_shard_t *shard = fe_heap_current(heap, class_index);
   if (shard == &fe_shard_empty || shard->free != NULL) return;
   fe_count(heap, FE_HEAP_REFILL, 1);
   _Atomic(uint32_t) *mean = &fe_heap_class_figures(heap, class_index)->requested_mean;

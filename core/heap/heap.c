@@ -54,8 +54,8 @@ fe_heap_t *fe_heap_new(const fe_heap_plan_t *plan) {
   if (!fe_context_take(plan->context != NULL ? plan->context : &own_context, 1, &run)) return NULL;
   fe_heap_t *heap = (fe_heap_t *)(run.start + FE_HEAP_OFFSET);
   if (!run.is_zero) memset(heap, 0, sizeof *heap);
-  for (size_t size = 0; size <= FE_TINY_MAX; size++) heap->table[size] = EMPTY;
-  for (unsigned i = 0; i < FE_CLASS_COUNT; i++) heap->current[i] = EMPTY;
+  for (size_t size = 0; size <= FE_TINY_MAX; size++) fe_heap_set_place(&heap->table[size], EMPTY);
+  for (unsigned i = 0; i < FE_CLASS_COUNT; i++) fe_heap_set_place(&heap->current[i], EMPTY);
   atomic_store_explicit(&heap->gate, FE_GATE_HELD, memory_order_relaxed);
   heap->granule = (uint8_t)plan->granule;
   atomic_store_explicit(&heap->budget.limit, SIZE_MAX, memory_order_relaxed);
@@ -165,7 +165,7 @@ static void give_everything(fe_heap_t *heap) {
   fe_context_t context = *heap->context; /* the heap's own one goes with its first unit */
   if (fe_heap_shard_count(heap) > 1) {
     for (unsigned i = 0; i < FE_CLASS_COUNT; i++) {
-      if (heap->current[i] != EMPTY) give_list(&context, heap->current[i]);
+      if (fe_heap_current(heap, i) != EMPTY) give_list(&context, fe_heap_current(heap, i));
     }
     give_list(&context, heap->full);
   }
@@ -208,8 +208,8 @@ void fe_heap_end(fe_heap_t *heap) {
 
 FE_COLD void fe_heap_publish_shards(fe_heap_t *heap, const fe_shard_t *but) {
   for (unsigned i = 0; i < FE_CLASS_COUNT; i++) {
-    if (heap->current[i] == EMPTY) continue;
-    for (fe_shard_t *shard = heap->current[i]; shard != NULL; shard = shard->next) {
+    if (fe_heap_current(heap, i) == EMPTY) continue;
+    for (fe_shard_t *shard = fe_heap_current(heap, i); shard != NULL; shard = shard->next) {
       if (shard == but) continue;
       fe_set_published(heap, shard, fe_shard_used(shard), shard->capacity);
     }
@@ -220,8 +220,8 @@ void fe_heap_refresh_figures_inside(fe_heap_t *heap) {
   fe_heap_settle(heap);
   fe_heap_drain(heap);
   for (unsigned i = 0; i < FE_CLASS_COUNT; i++) {
-    if (heap->current[i] == EMPTY) continue;
-    for (fe_shard_t *shard = heap->current[i]; shard != NULL; shard = shard->next) {
+    if (fe_heap_current(heap, i) == EMPTY) continue;
+    for (fe_shard_t *shard = fe_heap_current(heap, i); shard != NULL; shard = shard->next) {
       fe_heap_take_remote(heap, shard);
       fe_count_publish(heap, shard);
     }
@@ -251,13 +251,13 @@ size_t fe_heap_used_bytes(fe_heap_t *heap) {
 /* Takes in blocks that others freed in the shards of one class, and gives up those that are empty,
  * the current one too if that is wished. */
 static void collect_class(fe_heap_t *heap, unsigned class_index, bool with_current) {
-  fe_shard_t *shard = heap->current[class_index];
+  fe_shard_t *shard = fe_heap_current(heap, class_index);
   if (shard == EMPTY) return;
   for (fe_shard_t *next; shard != NULL; shard = next) {
     next = shard->next;
     fe_heap_take_remote(heap, shard);
     fe_count_publish(heap, shard);
-    bool is_current = shard == heap->current[class_index];
+    bool is_current = shard == fe_heap_current(heap, class_index);
     if (fe_shard_used(shard) == 0 && (with_current || !is_current)) {
       fe_heap_give_up_shard(heap, shard);
     }
@@ -273,8 +273,8 @@ static void collect(fe_heap_t *heap, bool with_current) {
 /* Shards in queues, too, tell when somebody frees in them. */
 static void put_to_sleep(fe_heap_t *heap) {
   for (unsigned i = 0; i < FE_CLASS_COUNT; i++) {
-    if (heap->current[i] == EMPTY) continue;
-    for (fe_shard_t *shard = heap->current[i]; shard != NULL; shard = shard->next) {
+    if (fe_heap_current(heap, i) == EMPTY) continue;
+    for (fe_shard_t *shard = fe_heap_current(heap, i); shard != NULL; shard = shard->next) {
       while (!fe_remote_sleep(shard)) fe_heap_take_remote(heap, shard);
     }
   }

@@ -72,13 +72,13 @@ struct fe_heap {
   /* Heaps whose parent this is. Any thread counts up, relaxed; down by release, read by acquire. */
   _Atomic(size_t) child_count;
 
-  /* -- of whoever is inside; the quick ways read `table` and `current` -- */
+  /* -- of whoever is inside; the quick ways read `table` and `current`, hence relaxed -- */
   /* The current shard for each size up to FE_TINY_MAX: the class of the size, or
    * fe_shard_empty. Entry 0 is always empty: a size of 0 takes the cold path. */
-  alignas(FE_CACHE_LINE) fe_shard_t *table[FE_TINY_MAX + 1];
+  alignas(FE_CACHE_LINE) _Atomic(fe_shard_t *) table[FE_TINY_MAX + 1];
   /* For each class the queue of shards that have, or soon will have, a free block; the first is
    * the current one, and its `prev` is the last. fe_shard_empty: none. */
-  fe_shard_t *current[FE_CLASS_COUNT];
+  _Atomic(fe_shard_t *) current[FE_CLASS_COUNT];
   fe_shard_t *full;  /* shards without a free block */
   fe_shard_t *large; /* large and huge blocks, unless the heap is permanent */
   fe_mixed_list_t mixed;
@@ -164,6 +164,20 @@ void fe_heap_note_end(fe_heap_t *heap);
 
 /* Gives back all that the heap has, its own memory too. Inside. */
 void fe_heap_end(fe_heap_t *heap);
+
+static inline fe_shard_t *fe_heap_current(const fe_heap_t *heap, unsigned class_index) {
+  return atomic_load_explicit(&((fe_heap_t *)heap)->current[class_index], memory_order_relaxed);
+}
+
+/* The same for a size up to FE_TINY_MAX. */
+static inline fe_shard_t *fe_heap_current_of_size(const fe_heap_t *heap, size_t size) {
+  return atomic_load_explicit(&((fe_heap_t *)heap)->table[size], memory_order_relaxed);
+}
+
+/* Inside: one of the places that these two read. */
+static inline void fe_heap_set_place(_Atomic(fe_shard_t *) *place, fe_shard_t *shard) {
+  atomic_store_explicit(place, shard, memory_order_relaxed);
+}
 
 static inline size_t fe_heap_shard_count(const fe_heap_t *heap) {
   return atomic_load_explicit(&((fe_heap_t *)heap)->shard_count, memory_order_relaxed);

@@ -37,7 +37,7 @@ static bool release_kept(fe_heap_t *heap, fe_shard_t *shard) {
  * the limit forbids to hand one out: then the class still has a current shard. */
 static fe_shard_t *refill_current(fe_heap_t *heap, unsigned class_index) {
   for (;;) {
-    fe_shard_t *shard = heap->current[class_index];
+    fe_shard_t *shard = fe_heap_current(heap, class_index);
     if (shard == &fe_shard_empty || shard->free != NULL) return shard;
     bool has_more = fe_heap_take_remote(heap, shard) && shard->free != NULL;
     if (has_more || release_kept(heap, shard) || extend(heap, shard)) return shard;
@@ -82,7 +82,7 @@ static void *alloc_inside(fe_heap_t *heap, size_t size) {
   if (shard == &fe_shard_empty) {
     void *block = alloc_side_by_side(heap, class_index, size);
     if (block != NULL) return block;
-    if (heap->current[class_index] == &fe_shard_empty) shard = add_shard(heap, class_index);
+    if (fe_heap_current(heap, class_index) == &fe_shard_empty) shard = add_shard(heap, class_index);
   }
   void *block = pop_counted(shard);
   if (FE_LIKELY(block != NULL) || FE_IS_TRACKED) return block;
@@ -93,7 +93,7 @@ static void *alloc_inside(fe_heap_t *heap, size_t size) {
 static fe_block_t *alloc_in_shard(fe_heap_t *heap, size_t size) {
   unsigned class_index = fe_class_of(size, heap->granule);
   fe_shard_t *shard = refill_current(heap, class_index);
-  if (heap->current[class_index] == &fe_shard_empty) shard = add_shard(heap, class_index);
+  if (fe_heap_current(heap, class_index) == &fe_shard_empty) shard = add_shard(heap, class_index);
   return pop_counted(shard);
 }
 

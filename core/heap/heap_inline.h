@@ -8,8 +8,8 @@
 
 /* The current shard for a size up to FE_MEDIUM_MAX, fe_shard_empty above. */
 static inline fe_shard_t *fe_heap_current_shard(fe_heap_t *heap, size_t size) {
-  if (FE_LIKELY(size <= FE_TINY_MAX)) return heap->table[size];
-  if (FE_LIKELY(size <= FE_MEDIUM_MAX)) return heap->current[fe_class_of_larger(size)];
+  if (FE_LIKELY(size <= FE_TINY_MAX)) return fe_heap_current_of_size(heap, size);
+  if (FE_LIKELY(size <= FE_MEDIUM_MAX)) return fe_heap_current(heap, fe_class_of_larger(size));
   return &fe_shard_empty;
 }
 

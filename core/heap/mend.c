@@ -23,8 +23,8 @@ void fe_heap_mend(fe_heap_t *heap) {
   if (!heap->is_thread_heap || !fe_heap_thread_part(heap)->is_torn) return;
   fe_heap_thread_part(heap)->is_torn = false;
   for (unsigned i = 0; i < FE_CLASS_COUNT; i++) {
-    if (heap->current[i] == &fe_shard_empty) continue;
-    for (fe_shard_t *shard = heap->current[i]; shard != NULL; shard = shard->next) {
+    if (fe_heap_current(heap, i) == &fe_shard_empty) continue;
+    for (fe_shard_t *shard = fe_heap_current(heap, i); shard != NULL; shard = shard->next) {
       mend_shard(shard);
     }
   }

@@ -18,7 +18,7 @@ static void show_owner(fe_heap_t *heap, fe_shard_t *shard) {
 
 /* Makes the sizes of a class come from this shard, or, EMPTY, from none. */
 static void set_current(fe_heap_t *heap, unsigned class_index, fe_shard_t *shard) {
-  heap->current[class_index] = shard;
+  fe_heap_set_place(&heap->current[class_index], shard);
   if (shard != EMPTY) {
     fe_shard_set_state(shard,
                        fe_heap_is_eager(heap, class_index) ? FE_SHARD_EAGER : FE_SHARD_CURRENT);
@@ -26,13 +26,15 @@ static void set_current(fe_heap_t *heap, unsigned class_index, fe_shard_t *shard
   }
   if (class_index >= FE_TINY_CLASSES) return;
   size_t size = fe_class_size(class_index);
-  for (size_t i = size - heap->granule + 1; i <= size; i++) heap->table[i] = shard;
+  for (size_t i = size - heap->granule + 1; i <= size; i++) {
+    fe_heap_set_place(&heap->table[i], shard);
+  }
 }
 
 void fe_heap_resettle(fe_heap_t *heap) {
   for (unsigned i = 0; i < FE_CLASS_COUNT; i++) {
-    if (heap->current[i] == EMPTY) continue;
-    for (fe_shard_t *shard = heap->current[i]; shard != NULL; shard = shard->next) {
+    if (fe_heap_current(heap, i) == EMPTY) continue;
+    for (fe_shard_t *shard = fe_heap_current(heap, i); shard != NULL; shard = shard->next) {
       show_owner(heap, shard);
     }
   }
@@ -44,7 +46,7 @@ void fe_heap_mark_interior(fe_heap_t *heap, fe_shard_t *shard) {
 }
 
 void fe_heap_list_shard(fe_heap_t *heap, fe_shard_t *shard) {
-  fe_shard_t *first = heap->current[shard->class_index];
+  fe_shard_t *first = fe_heap_current(heap, shard->class_index);
   fe_shard_set_state(shard, FE_SHARD_WAITING);
   if (!fe_account_is_tight(&heap->account)) fe_remote_list(shard);
   show_owner(heap, shard);
@@ -60,7 +62,7 @@ void fe_heap_list_shard(fe_heap_t *heap, fe_shard_t *shard) {
 }
 
 static void unlist_shard(fe_heap_t *heap, fe_shard_t *shard) {
-  fe_shard_t *first = heap->current[shard->class_index];
+  fe_shard_t *first = fe_heap_current(heap, shard->class_index);
   if (shard == first) {
     if (shard->next != NULL) shard->next->prev = shard->prev;
     set_current(heap, shard->class_index, shard->next != NULL ? shard->next : EMPTY);

@@ -58,7 +58,7 @@ static void reclaim_of_holder(fe_heap_t *heap) {
     return;
   }
   look_through_inbox(heap);
-  for (unsigned i = 0; i < FE_CLASS_COUNT; i++) look_through_queue(heap, heap->current[i]);
+  for (unsigned i = 0; i < FE_CLASS_COUNT; i++) look_through_queue(heap, fe_heap_current(heap, i));
   fe_mixed_collect(heap);
   fe_account_trim(heap);
 }
@@ -92,9 +92,14 @@ static bool is_as_it_was(fe_heap_t *heap) {
 }
 
 /* Inside. */
+static size_t count_shards(const fe_heap_t *heap) {
+  return fe_heap_shard_count(heap) + heap->mixed.shard_count;
+}
+
+/* Inside. */
 static bool reclaim(fe_heap_t *heap, uint32_t gate) {
   if (heap->is_visited) return false;
-  size_t shards = fe_heap_shard_count(heap) + heap->mixed.shard_count;
+  size_t shards = count_shards(heap);
   size_t charged = fe_budget_charged(&heap->budget);
   atomic_store_explicit(&heap->emptied_count, 0, memory_order_relaxed);
   if (gate == FE_GATE_FREE) {
@@ -102,8 +107,7 @@ static bool reclaim(fe_heap_t *heap, uint32_t gate) {
   } else {
     reclaim_of_holder(heap);
   }
-  return fe_heap_shard_count(heap) + heap->mixed.shard_count < shards ||
-         fe_budget_charged(&heap->budget) < charged;
+  return count_shards(heap) < shards || fe_budget_charged(&heap->budget) < charged;
 }
 
 bool fe_heap_reclaim(fe_heap_t *heap) {
@@ -170,10 +174,18 @@ bool fe_heap_make_room_in_budget(fe_heap_t *heap, size_t bytes) {
   return reclaim_others(&(others_t){.but = heap, .budget = budget});
 }
 
+/* The same as fe_heap_reclaim, for the heap's holder. */
+static bool collect_own(fe_heap_t *heap) {
+  uint32_t gate = fe_gate_enter(&heap->gate);
+  size_t shards = count_shards(heap);
+  fe_heap_collect_inside(heap);
+  bool has_given = count_shards(heap) < shards;
+  fe_gate_leave(&heap->gate, gate);
+  return has_given;
+}
+
 bool fe_heap_make_room(fe_heap_t *heap) {
-  size_t shards = fe_heap_shard_count(heap) + heap->mixed.shard_count;
-  fe_heap_collect(heap, false);
-  bool has_given = fe_heap_shard_count(heap) + heap->mixed.shard_count < shards;
+  bool has_given = collect_own(heap);
   return reclaim_others(&(others_t){.but = heap, .arenas = heap->context->arenas}) || has_given;
 }
 

@@ -86,7 +86,7 @@ static bool visit_list(const visit_t *visit, const fe_shard_t *shard,
 
 static bool visit_shards_of_blocks(const visit_t *visit) {
   for (unsigned i = 0; i < FE_CLASS_COUNT; i++) {
-    const fe_shard_t *first = visit->heap->current[i];
+    const fe_shard_t *first = fe_heap_current(visit->heap, i);
     if (first == &fe_shard_empty) continue;
     if (!visit_list(visit, first, visit_shard_of_blocks)) return false;
   }
