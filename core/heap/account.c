@@ -111,7 +111,9 @@ void fe_account_settle(fe_heap_t *heap) {
     } else {
       try_to_open(heap);
     }
-  } else if (lease_more(heap, account->held_bytes - account->lease_bytes)) {
+  } else if (account->held_bytes <= account->lease_bytes ||
+             lease_more(heap, account->held_bytes - account->lease_bytes)) {
+    /* The lease may be more: blocks of mixed shards that are freed are not held any more. */
     set_state(heap, FE_ACCOUNT_OPEN);
   } else {
     fe_account_tighten(heap);

@@ -247,6 +247,26 @@ static void a_waiting_shard_that_is_in_the_inbox_comes_back(void **state) {
   fe_heap_destroy(scene.heap);
 }
 
+/* What a visit makes the heap pay for less is paid for again at the next slow call, without a limit
+ * in the way: also if something else was freed in the meantime. */
+static void a_visit_is_no_limit(void **state) {
+  (void)state;
+  fe_heap_t *heap = new_heap(NULL);
+  void *blocks[10];
+  fe_heap_free(heap, fe_heap_alloc(heap, 64));
+  for (size_t i = 0; i < 10; i++) {
+    blocks[i] = fe_heap_alloc(heap, MEDIUM_MAX / 4);
+    assert_non_null(blocks[i]);
+  }
+  for (size_t i = 0; i < 9; i++) {
+    fe_trim();
+    fe_heap_free(heap, blocks[i]);
+    fe_heap_free(heap, fe_heap_alloc(heap, 200 + i));
+  }
+  assert_int_equal(stats_of(heap).tight_phases, 0);
+  fe_heap_destroy(heap);
+}
+
 /* -- A request that finds no memory --------------------------------------------------------------
  */
 
@@ -306,6 +326,7 @@ int main(void) {
       test_that(what_is_live_stays),
       test_that(many_empty_shards_come_back_by_the_frees_alone),
       test_that(a_waiting_shard_that_is_in_the_inbox_comes_back),
+      test_that(a_visit_is_no_limit),
       test_that(a_request_that_finds_no_memory_gets_what_others_keep),
   };
   return cmocka_run_group_tests_name("reclaim", tests, NULL, NULL);
