@@ -4,7 +4,9 @@
  * and put them back into shards of queues, and touch nothing else. All else, every list and count
  * of a heap, is for whoever is inside. The holder goes inside for each slow call. Anybody else may
  * go inside as well, to get back what the heap keeps for nobody (reclaim.c), and leaves alone what
- * the quick ways may touch at that moment. So nothing stays because the holder sleeps.
+ * the quick ways may touch at that moment. So nothing stays because the holder sleeps. Whoever is
+ * not the holder has the lock of the roll (roll.h) while he is inside, so that a fork, which has it
+ * too, finds nobody but holders there.
  *
  *   FREE   nobody holds the heap: it was handed over, or its thread ended. Whoever goes inside may
  *          do all that a holder may; whoever claims it (FREE -> HELD) is the holder
@@ -16,10 +18,10 @@
  * for another gate or for the roll of all heaps (roll.h), and none of the program's functions but
  * the base's; so whoever waits, waits for a bounded time.
  *
- * A forked child may find gates shut by threads that are not there. SHUT tells how many forks there
- * had been, so that such a gate is known: its heap may be in the middle of anything. Its holder may
- * go on with it, at its own risk; others leave it alone. (Gates of threads' heaps are held by
- * whoever forks: thread/registry.h.)
+ * A forked child may find gates shut by threads that are not there, which held the heaps. SHUT
+ * tells how many forks there had been, so that such a gate is known: its heap may be in the middle
+ * of anything. Who says that he holds it now may go on with it, at his own risk; others leave it
+ * alone. (Gates of threads' heaps are held by whoever forks: thread/registry.h.)
  *
  * Modelled in tests/model (heap_gate.pml). */
 #ifndef FERROC_CORE_HEAP_GATE_H

@@ -225,7 +225,7 @@ void fe_heap_look_at_figures(fe_heap_t *heap);
 /* -- reclaim.c: for those who do not hold the heap, outside of all gates -- */
 
 /* Gets back what the heap keeps and nobody uses; whether there was anything. Waits for whoever is
- * inside. The heap stays meanwhile: the caller has the roll's lock, or a block of the heap. */
+ * inside. The caller has the roll's lock, so that the heap stays meanwhile. */
 bool fe_heap_reclaim(fe_heap_t *heap);
 
 /* Others have freed all blocks of a shard of the heap, whose holder may be asleep. */

@@ -125,15 +125,25 @@ bool fe_heap_reclaim(fe_heap_t *heap) {
 /* Some heap has fewer than that. Relaxed, a hint: who set it may be seen late, not missed. */
 static atomic_bool has_emptied;
 
+/* With the roll's lock, so that a fork finds nobody inside. */
+static bool try_to_reclaim(fe_heap_t *heap) {
+  uint32_t gate;
+  if (!fe_roll_try_lock()) return false;
+  bool is_inside = fe_gate_try(&heap->gate, &gate);
+  if (is_inside) {
+    reclaim(heap, gate);
+    fe_gate_leave(&heap->gate, gate);
+  }
+  fe_roll_unlock();
+  return is_inside;
+}
+
 void fe_heap_after_emptied(fe_heap_t *heap) {
   uint32_t count = atomic_fetch_add_explicit(&heap->emptied_count, 1, memory_order_relaxed) + 1;
   /* A look goes through all shards, so it must be worth it. */
-  uint32_t gate;
   bool is_worth = count >= FE_EMPTIED_MIN && count >= fe_heap_shard_count(heap) / 8;
-  if (is_worth && fe_gate_try(&heap->gate, &gate)) {
-    reclaim(heap, gate);
-    fe_gate_leave(&heap->gate, gate);
-  } else if (!atomic_exchange_explicit(&has_emptied, true, memory_order_relaxed)) {
+  if (is_worth && try_to_reclaim(heap)) return;
+  if (!atomic_exchange_explicit(&has_emptied, true, memory_order_relaxed)) {
     fe_arenas_tell_given(heap->context->arenas);
   }
 }

@@ -6,6 +6,7 @@ fe_heap_t *fe_roll_first;
 #ifdef FE_FREESTANDING
 
 bool fe_roll_lock(void) { return true; }
+bool fe_roll_try_lock(void) { return true; }
 void fe_roll_unlock(void) {}
 void fe_roll_before_fork(void) {}
 void fe_roll_after_fork(void) {}
@@ -30,6 +31,8 @@ bool fe_roll_lock(void) {
   pthread_mutex_lock(&mutex);
   return true;
 }
+
+bool fe_roll_try_lock(void) { return !is_forking_here() && pthread_mutex_trylock(&mutex) == 0; }
 
 void fe_roll_unlock(void) { pthread_mutex_unlock(&mutex); }
 

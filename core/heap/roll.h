@@ -11,6 +11,8 @@
 /* Not while the calling thread has it. False: in a handler of a fork, whose thread has it already;
  * then nothing may be done with the list, and fe_roll_unlock is not to be called. */
 bool fe_roll_lock(void);
+/* The same without waiting: false also if somebody else has it. */
+bool fe_roll_try_lock(void);
 void fe_roll_unlock(void);
 
 /* For the handlers of a fork: from `before` to `after`, in the same thread, it has the lock. */
