@@ -71,15 +71,6 @@ fe_heap_t *fe_heap_new(const fe_heap_plan_t *plan) {
   return heap;
 }
 
-/* In a handler of a fork the roll cannot change: the heap then keeps what is freed in it until its
- * holder comes by. */
-static void add_to_roll(fe_heap_t *heap) {
-  heap->is_on_roll = fe_roll_lock();
-  if (!heap->is_on_roll) return;
-  fe_roll_add(heap);
-  fe_roll_unlock();
-}
-
 fe_heap_t *fe_heap_create(const fe_heap_options_t *options) {
   static const fe_heap_options_t defaults;
   if (options == NULL) options = &defaults;
@@ -102,7 +93,7 @@ fe_heap_t *fe_heap_create(const fe_heap_options_t *options) {
     return NULL;
   }
   fe_heap_set_limit(heap, options->memory_limit);
-  add_to_roll(heap);
+  fe_roll_enter(heap);
   return heap;
 }
 
@@ -193,8 +184,8 @@ void fe_heap_destroy(fe_heap_t *heap) {
     errno = EBUSY;
     return;
   }
-  bool has_lock = heap->is_on_roll && fe_roll_lock();
-  if (has_lock) fe_roll_remove(heap);
+  bool has_lock = fe_roll_lock();
+  fe_roll_remove(heap);
   fe_gate_enter(&heap->gate);
   fe_heap_note_end(heap);
   if (has_lock) fe_roll_unlock();

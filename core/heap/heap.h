@@ -92,7 +92,6 @@ struct fe_heap {
   fe_context_t *context;       /* constant */
   fe_context_t own_context;    /* if it does not share one */
   bool has_annex;              /* constant */
-  bool is_on_roll;             /* constant, once it is made */
   fe_watch_t watch;
   /* Others go by more figures only after they have seen this set. Release, acquire. */
   atomic_bool has_more_figures;

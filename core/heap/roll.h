@@ -8,8 +8,9 @@
 
 #include "core/heap/heap.h"
 
-/* Not while the calling thread has it. False: in a handler of a fork, whose thread has it already;
- * then nothing may be done with the list, and fe_roll_unlock is not to be called. */
+/* Not while the calling thread has it. False: in a handler of a fork, whose thread has it already,
+ * and perhaps the gates of heaps; then nobody may walk over the list, and fe_roll_unlock is not to
+ * be called. */
 bool fe_roll_lock(void);
 /* The same without waiting: false also if somebody else has it. */
 bool fe_roll_try_lock(void);
@@ -22,8 +23,10 @@ void fe_roll_after_fork(void);
 /* With the lock: all heaps, linked by roll_next. */
 extern fe_heap_t *fe_roll_first;
 
-/* With the lock. */
-void fe_roll_add(fe_heap_t *heap);
+/* Without the lock: a heap begins. In a handler of a fork as well. */
+void fe_roll_enter(fe_heap_t *heap);
+
+/* With the lock, or in a handler of a fork. */
 void fe_roll_remove(fe_heap_t *heap);
 
 #endif /* FERROC_CORE_HEAP_ROLL_H */

@@ -114,11 +114,7 @@ static fe_heap_t *make_heap(void) {
   fe_heap_t *heap = fe_heap_new(&plan);
   if (heap == NULL) return NULL;
   atomic_store_explicit(&fe_heap_on_tick, tick, memory_order_relaxed);
-  heap->is_on_roll = fe_roll_lock();
-  if (heap->is_on_roll) {
-    fe_roll_add(heap);
-    fe_roll_unlock();
-  }
+  fe_roll_enter(heap);
   return heap;
 }
 
@@ -136,7 +132,7 @@ static void detach(void *slot) {
   fe_registry_slot = &fe_heap_empty;
   lift_limit(heap);
   fe_heap_rest(heap);
-  if (!heap->is_on_roll || !fe_roll_lock()) return;
+  if (!fe_roll_lock()) return;
   fe_gate_enter(&heap->gate);
   push_idle(heap);
   fe_gate_leave(&heap->gate, FE_GATE_FREE);

@@ -11,8 +11,7 @@ FE_COLD fe_heap_t *fe_registry_attach(void) {
   fe_heap_plan_t plan = {.granule = FE_GRANULE_SIZE, .is_permanent = true, .is_thread_heap = true};
   fe_heap_t *heap = fe_heap_new(&plan);
   if (heap == NULL) return NULL;
-  heap->is_on_roll = true;
-  fe_roll_add(heap);
+  fe_roll_enter(heap);
   fe_registry_slot = heap;
   return heap;
 }

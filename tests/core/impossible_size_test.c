@@ -83,7 +83,7 @@ static void refusals_cost_nothing(void **state) {
 /* As many units as a header can count, before they are rounded up to whole slabs. */
 static void a_count_of_units_does_not_wrap_around(void **state) {
   (void)state;
-  if (sizeof(size_t) == 4) skip();
+  if (sizeof(size_t) == 4) return; /* no size has so many units */
   fe_free(fe_malloc(100));
   size_t before = mapped_bytes();
   for (size_t units = UINT32_MAX - 2; units <= (size_t)UINT32_MAX + 2; units++) {

@@ -1,7 +1,7 @@
 /* fork with handlers of others around ferroc's own: those that were registered before run inside of
  * them, those that were registered later outside. In each place they may allocate, free what is of
- * other threads, make and end heaps, and meet limits, while other threads are at work. And fork without
- * handlers: vfork, posix_spawn.
+ * other threads, make and end heaps, and meet limits, while other threads are at work. And fork
+ * without handlers: vfork, posix_spawn.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -48,9 +48,9 @@ static void meet_limits(void) {
   fe_heap_t *child = fe_heap_create(&options);
   require(parent != NULL && child != NULL);
   while (fe_heap_alloc(child, 1000) != NULL) continue;
-  require(fe_heap_alloc(parent, 49 * KIB) == NULL);
+  require(fe_heap_alloc(parent, 40 * KIB) == NULL);
   fe_heap_destroy(child);
-  require(fe_heap_alloc(parent, 49 * KIB) != NULL);
+  require(fe_heap_alloc(parent, 40 * KIB) != NULL);
   fe_heap_destroy(parent);
   require(fe_malloc(BEYOND_MEMORY) == NULL);
 }
