@@ -4,7 +4,8 @@
  * quick ways, these would stay: pages that nobody needs, for each thread that waits. So a current
  * shard tells when it becomes empty, and is given back. Who frees and allocates in turns would pay
  * for that each time; so no class gives back more than FE_GIVEN_UP_MAX shards in a second, and then
- * has one that tells nothing. */
+ * has one that tells nothing. Builds that check keep empty shards: they know what was freed there.
+ */
 #include "core/heap/counting.h"
 #include "core/heap/heap.h"
 
@@ -24,7 +25,7 @@ static bool may_give_up(fe_spares_t *spares, unsigned index) {
 }
 
 bool fe_heap_is_eager(fe_heap_t *heap, unsigned class_index) {
-  return may_give_up(&fe_count_more(heap)->spares, class_index);
+  return !FE_IS_TRACKED && may_give_up(&fe_count_more(heap)->spares, class_index);
 }
 
 void fe_heap_spare(fe_heap_t *heap, fe_shard_t *shard) {
