@@ -114,9 +114,23 @@ void fe_heap_hand_over(fe_heap_t *heap) {
   fe_gate_leave(&heap->gate, FE_GATE_FREE);
 }
 
+void fe_heap_resume(fe_heap_t *heap) {
+  if (!atomic_load_explicit(&heap->has_rested, memory_order_relaxed)) return;
+  atomic_store_explicit(&heap->has_rested, false, memory_order_relaxed);
+  if (fe_account_is_tight(&heap->account)) return;
+  for (unsigned i = 0; i < FE_CLASS_COUNT; i++) {
+    if (fe_heap_current(heap, i) == EMPTY) continue;
+    for (fe_shard_t *shard = fe_heap_current(heap, i); shard != NULL; shard = shard->next) {
+      fe_remote_list(shard);
+    }
+  }
+}
+
 bool fe_heap_take_over(fe_heap_t *heap) {
   if (heap->is_thread_heap || !fe_gate_claim(&heap->gate)) return false;
-  atomic_store_explicit(&heap->has_rested, false, memory_order_relaxed);
+  uint32_t gate = fe_gate_enter(&heap->gate);
+  fe_heap_resume(heap);
+  fe_gate_leave(&heap->gate, gate);
   return true;
 }
 
@@ -274,7 +288,6 @@ static void put_to_sleep(fe_heap_t *heap) {
 void fe_heap_rest(fe_heap_t *heap) {
   uint32_t gate = fe_gate_enter(&heap->gate);
   collect(heap, false);
-  put_to_sleep(heap);
   fe_gate_leave(&heap->gate, gate);
 }
 

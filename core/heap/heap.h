@@ -286,6 +286,10 @@ static inline void fe_heap_refund(fe_heap_t *heap, size_t bytes) {
 /* Takes in the shards in the inbox, and what others freed in them. */
 void fe_heap_drain(fe_heap_t *heap);
 
+/* Somebody holds the heap again: he will come by the shards in queues, so that nobody needs to tell
+ * of them. */
+void fe_heap_resume(fe_heap_t *heap);
+
 /* Takes in what others freed, and gives up what is empty. */
 void fe_heap_collect_inside(fe_heap_t *heap);
 

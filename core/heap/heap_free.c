@@ -61,17 +61,22 @@ FE_COLD void fe_heap_free_slowly(fe_heap_t *heap, fe_shard_t *shard, void *ptr) 
   }
 }
 
-FE_COLD void fe_heap_free_remotely(fe_shard_t *shard, void *ptr) {
+/* Nobody else has a block of the shard, as far as can be seen. */
+static FE_COLD void free_last_remotely(fe_shard_t *shard, fe_block_t *block) {
   fe_heap_t *heap = fe_heap_of(shard);
+  fe_remote_free_last(shard, block);
+  fe_heap_after_emptied(heap);
+  fe_remote_leave();
+}
+
+void fe_heap_free_remotely(fe_shard_t *shard, void *ptr) {
   /* The state NEVER does not change, and is read through the block that the caller holds. */
-  if (fe_shard_remote_state(shard) == FE_REMOTE_NEVER) {
-    fe_large_free(heap, shard);
+  if (FE_UNLIKELY(fe_shard_remote_state(shard) == FE_REMOTE_NEVER)) {
+    fe_large_free(fe_heap_of(shard), shard);
     return;
   }
   fe_block_t *block = fe_shard_has_interior(shard) ? fe_shard_block_start(shard, ptr) : ptr;
-  if (FE_LIKELY(!fe_remote_free(shard, block))) return;
-  fe_heap_after_emptied(heap);
-  fe_remote_leave();
+  if (FE_UNLIKELY(!fe_remote_free(shard, block))) free_last_remotely(shard, block);
 }
 
 /* A full shard that somebody woke goes back to its queue, if it has a block by now. */

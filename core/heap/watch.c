@@ -72,12 +72,10 @@ void fe_heap_pulse_before_alloc(fe_heap_t *heap, size_t size) {
 
 void fe_heap_pulse_after_large(fe_heap_t *heap) { look_at_clock(heap); }
 
-/* What is freed in an idle heap waits until the idle ones are collected. */
+/* What is freed in an idle heap and is not worth a look (reclaim.c) waits until the idle ones are
+ * collected. */
 void fe_heap_pulse_before_remote(fe_heap_t *heap, const fe_heap_t *other) {
   if (heap == &fe_heap_empty || !is_time_to_look(heap)) return;
-  if (fe_gate_is_free(&other->gate)) {
-    watch(heap, true);
-    fe_arenas_tell_given(other->context->arenas);
-  }
+  if (fe_gate_is_free(&other->gate)) fe_arenas_tell_given(other->context->arenas);
   look_at_clock(heap);
 }

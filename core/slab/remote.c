@@ -12,57 +12,14 @@ void fe_inbox_put(fe_inbox_t *inbox, fe_shard_t *shard) {
                                                   memory_order_relaxed));
 }
 
-/* The word with one more block in front. A block that finds the shard asleep wakes it. */
-static uintptr_t with_block(uintptr_t seen, uintptr_t place) {
-  uintptr_t count = (seen >> FE_REMOTE_COUNT_SHIFT) + 1;
-  uintptr_t state = seen & FE_REMOTE_STATE_MASK;
-  if (state == FE_REMOTE_ASLEEP) state = FE_REMOTE_WAKING;
-  return count << FE_REMOTE_COUNT_SHIFT | place << FE_REMOTE_STATE_BITS | state;
-}
-
-/* A large block, which is the only one of its shard, needs no place. */
-static uintptr_t place_of(const fe_shard_t *shard, const fe_block_t *block) {
-  if (shard->kind == FE_SHARD_LARGE) return 0;
-  return (uintptr_t)((const char *)block - (const char *)shard) / 8;
-}
-
-/* How many blocks the list must have for the shard to have none in anybody's hands. Of a current
- * one nobody wants to know that, since its holder may be about to take a block. */
-static uint32_t count_of_last(const fe_shard_t *shard) {
-  if (shard->kind != FE_SHARD_BLOCKS || fe_shard_is_current(shard)) return UINT32_MAX;
-  return fe_shard_used(shard);
-}
-
-static FE_COLD void enter_leavers(void) {
+void fe_remote_free_last(fe_shard_t *shard, fe_block_t *block) {
+  fe_inbox_t *inbox = shard->inbox;
+  uintptr_t seen = atomic_load_explicit(&shard->remote, memory_order_relaxed);
   /* Relaxed: whoever takes the block in sees it by the release that pushes the block. */
   atomic_fetch_add_explicit(&fe_remote_leavers, 1, memory_order_relaxed);
-}
-
-bool fe_remote_free(fe_shard_t *shard, fe_block_t *block) {
-  /* Read before the block is pushed: while it is not, the shard cannot go away. */
-  fe_inbox_t *inbox = shard->inbox;
-  uint32_t last = count_of_last(shard);
-  uintptr_t place = place_of(shard, block);
-  uintptr_t seen = atomic_load_explicit(&shard->remote, memory_order_relaxed);
-  uintptr_t wanted;
-  bool is_leaver = false;
-  do {
-    wanted = with_block(seen, place);
-    if (FE_UNLIKELY(fe_remote_count(wanted) >= last) && !is_leaver) {
-      enter_leavers();
-      is_leaver = true;
-    }
-    fe_block_set_next(block, fe_remote_first(shard, seen));
-    /* Release: the owner sees the link, and everything that was done with the block before.
-     * Acquire: whoever finds the shard asleep may write its woken_next, which the owner has read
-     * before it went to sleep. */
-  } while (!atomic_compare_exchange_weak_explicit(&shard->remote, &seen, wanted,
-                                                  memory_order_acq_rel, memory_order_relaxed));
+  while (!fe_remote_push(shard, block, &seen, fe_remote_with_block(seen, block))) {
+  }
   if (fe_remote_state(seen) == FE_REMOTE_ASLEEP) fe_inbox_put(inbox, shard);
-  if (FE_LIKELY(!is_leaver)) return false;
-  bool is_last = fe_remote_count(wanted) >= last;
-  if (!is_last) fe_remote_leave();
-  return is_last;
 }
 
 bool fe_remote_is_all(fe_shard_t *shard) {

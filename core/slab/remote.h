@@ -40,8 +40,8 @@
 typedef enum fe_remote_state {
   FE_REMOTE_LISTED = 0,
   FE_REMOTE_ASLEEP = 1,
-  FE_REMOTE_WAKING = 2,
-  FE_REMOTE_NEVER = 3,
+  FE_REMOTE_NEVER = 2,
+  FE_REMOTE_WAKING = 3, /* ASLEEP, and told: one bit more */
 } fe_remote_state_t;
 
 /* From the lowest bit on: the state; the place of the list's first block in its unit, in steps of 8
@@ -52,6 +52,7 @@ typedef enum fe_remote_state {
 #define FE_REMOTE_STATE_MASK (((uintptr_t)1 << FE_REMOTE_STATE_BITS) - 1)
 #define FE_REMOTE_PLACE_MASK (((uintptr_t)1 << FE_REMOTE_PLACE_BITS) - 1)
 #define FE_REMOTE_COUNT_SHIFT (FE_REMOTE_STATE_BITS + FE_REMOTE_PLACE_BITS)
+#define FE_REMOTE_COUNT_ONE ((uintptr_t)1 << FE_REMOTE_COUNT_SHIFT)
 
 static_assert(FE_REMOTE_COUNT_SHIFT + FE_REMOTE_PLACE_BITS <= sizeof(uintptr_t) * 8,
               "the count has room");
@@ -78,10 +79,54 @@ static inline fe_remote_state_t fe_shard_remote_state(fe_shard_t *shard) {
   return fe_remote_state(atomic_load_explicit(&shard->remote, memory_order_relaxed));
 }
 
+/* Puts a shard that is WAKING into the inbox: whoever made it so, or the owner who took it out. */
+void fe_inbox_put(fe_inbox_t *inbox, fe_shard_t *shard);
+
+/* The word with one more block in front. A block that finds the shard asleep wakes it. The place of
+ * a large block, which is the only one of its shard, means nothing. */
+static inline uintptr_t fe_remote_with_block(uintptr_t seen, const fe_block_t *block) {
+  uintptr_t place = ((uintptr_t)block & (FE_UNIT_SIZE - 1)) / 8 << FE_REMOTE_STATE_BITS;
+  uintptr_t rest = seen & ~(FE_REMOTE_PLACE_MASK << FE_REMOTE_STATE_BITS);
+  return (rest + FE_REMOTE_COUNT_ONE) | place | (seen & FE_REMOTE_ASLEEP) << 1;
+}
+
+/* Puts the block into the list, if the word is as it was seen; else sees it anew. */
+static inline bool fe_remote_push(fe_shard_t *shard, fe_block_t *block, uintptr_t *seen,
+                                  uintptr_t wanted) {
+  fe_block_set_next(block, fe_remote_first(shard, *seen));
+  /* Release: the owner sees the link, and everything that was done with the block before.
+   * Acquire: whoever finds the shard asleep may write its woken_next, which the owner has read
+   * before it went to sleep. */
+  return atomic_compare_exchange_weak_explicit(&shard->remote, seen, wanted, memory_order_acq_rel,
+                                               memory_order_relaxed);
+}
+
+/* How many blocks the list must have for the shard to have none in anybody's hands. Of a current
+ * one nobody wants to know that, since its holder may be about to take a block. */
+static inline uint32_t fe_remote_count_of_last(const fe_shard_t *shard) {
+  return fe_shard_is_current(shard) ? UINT32_MAX : fe_shard_used(shard);
+}
+
 /* Any thread but the owner: frees a block. The state is not NEVER. One successful
- * compare-and-swap, two when it wakes the owner. True: no block of the shard is in anybody's hands
- * any more, as far as can be seen, and the heap stays until the caller calls fe_remote_leave. */
-bool fe_remote_free(fe_shard_t *shard, fe_block_t *block);
+ * compare-and-swap, two when it wakes the owner. False: nothing was done, for perhaps no block of
+ * the shard would be in anybody's hands any more; see fe_remote_free_last. */
+static inline bool fe_remote_free(fe_shard_t *shard, fe_block_t *block) {
+  /* Read before the block is pushed: while it is not, the shard cannot go away. */
+  fe_inbox_t *inbox = shard->inbox;
+  uint32_t last = fe_remote_count_of_last(shard);
+  uintptr_t seen = atomic_load_explicit(&shard->remote, memory_order_relaxed);
+  uintptr_t wanted;
+  do {
+    wanted = fe_remote_with_block(seen, block);
+    if (FE_UNLIKELY(fe_remote_count(wanted) >= last)) return false;
+  } while (!fe_remote_push(shard, block, &seen, wanted));
+  if (FE_UNLIKELY(fe_remote_state(seen) == FE_REMOTE_ASLEEP)) fe_inbox_put(inbox, shard);
+  return true;
+}
+
+/* The same for the block that may be the last one. The heap stays until the caller calls
+ * fe_remote_leave. */
+void fe_remote_free_last(fe_shard_t *shard, fe_block_t *block);
 
 static inline void fe_remote_leave(void) {
   /* Release: whoever sees nobody counted sees what was done with the heap. */
@@ -114,8 +159,5 @@ static inline bool fe_inbox_has_some(const fe_inbox_t *inbox) {
 
 /* Owner: all shards in the inbox, linked by woken_next. Cheap when there is none. */
 fe_shard_t *fe_inbox_take(fe_inbox_t *inbox);
-
-/* Puts a shard that is WAKING into the inbox: whoever made it so, or the owner who took it out. */
-void fe_inbox_put(fe_inbox_t *inbox, fe_shard_t *shard);
 
 #endif /* FERROC_CORE_SLAB_REMOTE_H */

@@ -58,7 +58,7 @@ fe_shard_t *fe_shard_init(const fe_run_t *run, size_t header, fe_inbox_t *inbox,
   shard->reserved = 0;
   shard->class_index = 0;
   shard->kind = (uint8_t)kind;
-  fe_shard_set_state(shard, FE_SHARD_WAITING);
+  fe_shard_set_state(shard, FE_SHARD_CURRENT);
   shard->is_zero = run->is_zero;
   atomic_store_explicit(&shard->has_interior, false, memory_order_relaxed);
   atomic_store_explicit(&shard->published, 0, memory_order_relaxed);

@@ -46,7 +46,7 @@ static fe_heap_t *claim_idle(void) {
     set_idle_count(count_idle() - 1);
     fe_gate_enter(&heap->gate);
     fe_heap_mend(heap);
-    atomic_store_explicit(&heap->has_rested, false, memory_order_relaxed);
+    fe_heap_resume(heap);
     fe_gate_leave(&heap->gate, FE_GATE_HELD);
   }
   fe_roll_unlock();
