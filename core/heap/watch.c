@@ -24,9 +24,12 @@ static uint32_t watch_ms(void) {
 void (*_Atomic fe_heap_on_tick)(void);
 void (*_Atomic fe_heap_on_alloc)(size_t size);
 
-static size_t held_bytes(const fe_heap_t *heap) {
-  return heap->account.held_bytes +
-         atomic_load_explicit(&((fe_heap_t *)heap)->large_bytes, memory_order_relaxed);
+/* Others may change it at the same time, so it is read inside. */
+static size_t held_bytes(fe_heap_t *heap) {
+  uint32_t gate = fe_gate_enter(&heap->gate);
+  size_t bytes = heap->account.held_bytes;
+  fe_gate_leave(&heap->gate, gate);
+  return bytes + atomic_load_explicit(&heap->large_bytes, memory_order_relaxed);
 }
 
 static void watch(fe_heap_t *heap, bool is_wanted) {
