@@ -12,16 +12,22 @@
  *          do all that a holder may; whoever claims it (FREE -> HELD) is the holder
  *   HELD   somebody holds the heap, and is outside
  *   SHUT   somebody is inside
+ *   STOPPED  the holder is outside, and shall not come inside while the process forks
  *
  * Into SHUT by compare-and-swap, acquire; out of it by a store of what was there before, release:
  * so each one who is inside sees what all before him did. Who is inside calls nothing that waits
  * for another gate or for the roll of all heaps (roll.h), and none of the program's functions but
  * the base's; so whoever waits, waits for a bounded time.
  *
+ * A fork stops the holders of threads' heaps (thread/registry.h), so that the child finds these
+ * heaps whole. But whoever allocates may have a lock that the fork waits for, as those of the C
+ * library: so he waits for it FE_GATE_PATIENCE_MS, and then goes inside. The child sees that, if it
+ * sees anything of what he does there: it sees of each thread what it did up to some moment.
+ *
  * A forked child may find gates shut by threads that are not there, which held the heaps. SHUT
  * tells how many forks there had been, so that such a gate is known: its heap may be in the middle
  * of anything. Who says that he holds it now may go on with it, at his own risk; others leave it
- * alone. (Gates of threads' heaps are held by whoever forks: thread/registry.h.)
+ * alone.
  *
  * Modelled in tests/model (heap_gate.pml). */
 #ifndef FERROC_CORE_HEAP_GATE_H
@@ -33,15 +39,23 @@
 
 #define FE_GATE_FREE 0u
 #define FE_GATE_HELD 1u
-#define FE_GATE_SHUT 2u /* and four times the number of forks */
+#define FE_GATE_SHUT 2u /* and four times the number of forks; STOPPED is one more than it is */
+#define FE_GATE_PATIENCE_MS 10
 
 typedef _Atomic(uint32_t) fe_gate_t;
 
 /* What SHUT is now; changed in a forked child, while it has one thread. */
 extern uint32_t fe_gate_shut;
 
-/* In a forked child, before anything else is done with heaps. */
+/* In a forked child, once the gates that were stopped are not any more. */
 void fe_gate_after_fork(void);
+
+/* Before a fork: stops the holder, if there is one, when he is outside. */
+void fe_gate_stop(fe_gate_t *gate);
+/* After it, in the parent. */
+void fe_gate_let_go(fe_gate_t *gate);
+/* After it, in the child, where the holder is not: HELD or STOPPED -> FREE; whether it was. */
+bool fe_gate_inherit(fe_gate_t *gate);
 
 /* Goes inside, whatever the gate is, when nobody else is. Returns what it was. Holder, or whoever
  * may wait for the heap and knows that it stays. */
@@ -77,7 +91,7 @@ static inline bool fe_gate_is_free(const fe_gate_t *gate) {
 
 /* Whether it was shut by a thread that a fork left behind. */
 static inline bool fe_gate_is_lost(uint32_t value) {
-  return value > FE_GATE_HELD && value != fe_gate_shut;
+  return value > FE_GATE_HELD && (value & ~1u) != fe_gate_shut;
 }
 
 #endif /* FERROC_CORE_HEAP_GATE_H */

@@ -109,7 +109,6 @@ typedef struct fe_heap_annex {
 /* What heaps of threads have besides, behind the figures. */
 typedef struct fe_thread_part {
   fe_heap_t *idle_next; /* heaps without a thread; the roll's lock */
-  bool is_held_by_fork; /* while a thread forks; its own */
   bool is_torn;         /* the fork that made this process left its thread behind; see mend.c */
 } fe_thread_part_t;
 

@@ -165,7 +165,7 @@ static bool is_among(const others_t *others, const fe_heap_t *heap) {
 
 static bool reclaim_others(const others_t *others) {
   bool has_given = false;
-  if (!fe_roll_lock()) return false;
+  if (!fe_roll_lock_soon()) return false;
   for (fe_heap_t *heap = fe_roll_first; heap != NULL; heap = heap->roll_next) {
     if (is_among(others, heap) && fe_heap_reclaim(heap)) has_given = true;
   }
@@ -200,7 +200,7 @@ bool fe_heap_make_room(fe_heap_t *heap) {
 }
 
 void fe_heap_reclaim_emptied(void) {
-  if (!atomic_load_explicit(&has_emptied, memory_order_relaxed) || !fe_roll_lock()) return;
+  if (!atomic_load_explicit(&has_emptied, memory_order_relaxed) || !fe_roll_try_lock()) return;
   atomic_store_explicit(&has_emptied, false, memory_order_relaxed);
   for (fe_heap_t *heap = fe_roll_first; heap != NULL; heap = heap->roll_next) {
     if (atomic_load_explicit(&heap->emptied_count, memory_order_relaxed) > 0) fe_heap_reclaim(heap);

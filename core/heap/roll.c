@@ -3,10 +3,44 @@
 
 fe_heap_t *fe_roll_first;
 
+/* Heaps that are not in the list yet, linked by roll_next. Pushed by compare-and-swap, and all
+ * taken at once by who has the lock. */
+static _Atomic(fe_heap_t *) newcomers;
+
+void fe_roll_enter(fe_heap_t *heap) {
+  fe_heap_t *first = atomic_load_explicit(&newcomers, memory_order_relaxed);
+  do {
+    heap->roll_next = first;
+    /* Release: whoever walks over the list sees the heap as it was made. */
+  } while (!atomic_compare_exchange_weak_explicit(&newcomers, &first, heap, memory_order_release,
+                                                  memory_order_relaxed));
+}
+
+static void add(fe_heap_t *heap) {
+  heap->roll_prev = NULL;
+  heap->roll_next = fe_roll_first;
+  if (fe_roll_first != NULL) fe_roll_first->roll_prev = heap;
+  fe_roll_first = heap;
+}
+
+/* With the lock. */
+static void take_newcomers(void) {
+  fe_heap_t *heap = atomic_exchange_explicit(&newcomers, NULL, memory_order_acquire);
+  while (heap != NULL) {
+    fe_heap_t *next = heap->roll_next;
+    add(heap);
+    heap = next;
+  }
+}
+
 #ifdef FE_FREESTANDING
 
-bool fe_roll_lock(void) { return true; }
-bool fe_roll_try_lock(void) { return true; }
+bool fe_roll_lock(void) {
+  take_newcomers();
+  return true;
+}
+bool fe_roll_lock_soon(void) { return fe_roll_lock(); }
+bool fe_roll_try_lock(void) { return fe_roll_lock(); }
 void fe_roll_unlock(void) {}
 void fe_roll_before_fork(void) {}
 void fe_roll_after_fork(void) {}
@@ -14,24 +48,46 @@ void fe_roll_after_fork(void) {}
 #else
 
 #include <pthread.h>
+#include <time.h>
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
 /* The calling thread forks, and has the lock for that. */
 static _Thread_local bool is_forking;
 
+static bool wait_a_little(void) {
+  if (pthread_mutex_trylock(&mutex) == 0) return true;
+  struct timespec until;
+  clock_gettime(CLOCK_REALTIME, &until);
+  until.tv_nsec += FE_GATE_PATIENCE_MS * 1000000;
+  until.tv_sec += until.tv_nsec / 1000000000;
+  until.tv_nsec %= 1000000000;
+  return pthread_mutex_timedlock(&mutex, &until) == 0;
+}
+
 bool fe_roll_lock(void) {
   if (is_forking) return false;
   pthread_mutex_lock(&mutex);
+  take_newcomers();
   return true;
 }
 
-bool fe_roll_try_lock(void) { return !is_forking && pthread_mutex_trylock(&mutex) == 0; }
+bool fe_roll_lock_soon(void) {
+  if (is_forking || !wait_a_little()) return false;
+  take_newcomers();
+  return true;
+}
+
+bool fe_roll_try_lock(void) {
+  if (is_forking || pthread_mutex_trylock(&mutex) != 0) return false;
+  take_newcomers();
+  return true;
+}
 
 void fe_roll_unlock(void) { pthread_mutex_unlock(&mutex); }
 
 void fe_roll_before_fork(void) {
-  pthread_mutex_lock(&mutex);
+  fe_roll_lock();
   is_forking = true;
 }
 
@@ -42,21 +98,9 @@ void fe_roll_after_fork(void) {
 
 #endif
 
-static void add(fe_heap_t *heap) {
-  heap->roll_prev = NULL;
-  heap->roll_next = fe_roll_first;
-  if (fe_roll_first != NULL) fe_roll_first->roll_prev = heap;
-  fe_roll_first = heap;
-}
-
 void fe_roll_remove(fe_heap_t *heap) {
+  take_newcomers();
   if (heap->roll_prev != NULL) heap->roll_prev->roll_next = heap->roll_next;
   if (heap->roll_next != NULL) heap->roll_next->roll_prev = heap->roll_prev;
   if (fe_roll_first == heap) fe_roll_first = heap->roll_next;
-}
-
-void fe_roll_enter(fe_heap_t *heap) {
-  bool is_locked = fe_roll_lock();
-  add(heap);
-  if (is_locked) fe_roll_unlock();
 }

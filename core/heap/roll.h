@@ -9,10 +9,13 @@
 #include "core/heap/heap.h"
 
 /* Not while the calling thread has it. False: in a handler of a fork, whose thread has it already,
- * and perhaps the gates of heaps; then nobody may walk over the list, and fe_roll_unlock is not to
- * be called. */
+ * and has stopped the holders of heaps; then nobody may walk over the list, and fe_roll_unlock is
+ * not to be called. */
 bool fe_roll_lock(void);
-/* The same without waiting: false also if somebody else has it. */
+/* The same for what happens on the way of an allocation or a free, whose caller may have a lock
+ * that a fork waits for (gate.h): false also if somebody else has it for longer than some
+ * milliseconds, or, the second, if somebody else has it. */
+bool fe_roll_lock_soon(void);
 bool fe_roll_try_lock(void);
 void fe_roll_unlock(void);
 
@@ -23,7 +26,8 @@ void fe_roll_after_fork(void);
 /* With the lock: all heaps, linked by roll_next. */
 extern fe_heap_t *fe_roll_first;
 
-/* Without the lock: a heap begins. In a handler of a fork as well. */
+/* A heap begins; it waits for nobody, and is in the list when the lock is taken next. Any thread.
+ */
 void fe_roll_enter(fe_heap_t *heap);
 
 /* With the lock, or in a handler of a fork. */

@@ -39,7 +39,7 @@ static void push_idle(fe_heap_t *heap) {
 /* -- Heaps without a thread -- */
 
 static fe_heap_t *claim_idle(void) {
-  if (count_idle() == 0 || !fe_roll_lock()) return NULL;
+  if (count_idle() == 0 || !fe_roll_lock_soon()) return NULL;
   fe_heap_t *heap = idle_first;
   if (heap != NULL) {
     idle_first = fe_heap_thread_part(heap)->idle_next;
@@ -77,8 +77,8 @@ static bool end_if_over(fe_heap_t *heap) {
   return true;
 }
 
-void fe_registry_collect_idle(void) {
-  if (count_idle() == 0 || !fe_roll_lock()) return;
+/* With the lock. */
+static void collect_idle(void) {
   fe_heap_t **link = &idle_first;
   while (*link != NULL) {
     fe_heap_t *heap = *link;
@@ -91,6 +91,11 @@ void fe_registry_collect_idle(void) {
       link = &fe_heap_thread_part(heap)->idle_next;
     }
   }
+}
+
+void fe_registry_collect_idle(void) {
+  if (count_idle() == 0 || !fe_roll_lock()) return;
+  collect_idle();
   fe_roll_unlock();
 }
 
@@ -104,7 +109,9 @@ static void tick(void) {
     return;
   }
   fe_heap_reclaim_emptied();
-  fe_registry_collect_idle();
+  if (!fe_roll_try_lock()) return; /* the next tick will do */
+  collect_idle();
+  fe_roll_unlock();
 }
 
 /* -- A thread's beginning and end -- */
@@ -157,38 +164,33 @@ FE_COLD fe_heap_t *fe_registry_attach(void) {
 
 /* -- Forks -- */
 
-/* Of the heaps of threads that run, whose gates a fork holds. */
-static void leave_gates(bool is_child) {
-  for (fe_heap_t *heap = fe_roll_first; heap != NULL; heap = heap->roll_next) {
-    if (!heap->is_thread_heap || !fe_heap_thread_part(heap)->is_held_by_fork) continue;
-    fe_heap_thread_part(heap)->is_held_by_fork = false;
-    if (is_child) {
-      fe_heap_thread_part(heap)->is_torn = true;
-      push_idle(heap);
-    }
-    fe_gate_leave(&heap->gate, is_child ? FE_GATE_FREE : FE_GATE_HELD);
-  }
+/* The heap of a thread other than the one that forks; it may be one that no thread has. */
+static bool is_of_another(const fe_heap_t *heap) {
+  return heap->is_thread_heap && heap != fe_registry_slot;
 }
 
 static void before_fork(void) {
   fe_roll_before_fork();
   for (fe_heap_t *heap = fe_roll_first; heap != NULL; heap = heap->roll_next) {
-    if (!heap->is_thread_heap || heap == fe_registry_slot) continue;
-    uint32_t gate = fe_gate_enter(&heap->gate);
-    bool is_of_thread = gate == FE_GATE_HELD;
-    fe_heap_thread_part(heap)->is_held_by_fork = is_of_thread;
-    if (!is_of_thread) fe_gate_leave(&heap->gate, gate);
+    if (is_of_another(heap)) fe_gate_stop(&heap->gate);
   }
 }
 
 static void after_fork_in_parent(void) {
-  leave_gates(false);
+  for (fe_heap_t *heap = fe_roll_first; heap != NULL; heap = heap->roll_next) {
+    if (is_of_another(heap)) fe_gate_let_go(&heap->gate);
+  }
   fe_roll_after_fork();
 }
 
-/* The number of forks goes up after the gates are left: those of threads' heaps are not lost. */
+/* Heaps that somebody was inside of are lost. The number of forks goes up when the gates of the
+ * others are not stopped any more. */
 static void after_fork_in_child(void) {
-  leave_gates(true);
+  for (fe_heap_t *heap = fe_roll_first; heap != NULL; heap = heap->roll_next) {
+    if (!is_of_another(heap) || !fe_gate_inherit(&heap->gate)) continue;
+    fe_heap_thread_part(heap)->is_torn = true;
+    push_idle(heap);
+  }
   fe_gate_after_fork();
   atomic_store_explicit(&fe_remote_leavers, 0, memory_order_relaxed);
   fe_roll_after_fork();

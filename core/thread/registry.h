@@ -12,8 +12,9 @@
  * freed its last one (fe_remote_leavers). Whoever looks at all heaps has the roll's lock, or is in
  * a census, which keeps the memory.
  *
- * A fork holds the roll's lock and the gates of all threads' heaps, so no thread is caught inside
- * of one. What threads were doing on quick ways is cut off between two of their instructions: at
+ * A fork has the roll's lock and stops the holders of all threads' heaps, so that no thread is
+ * caught inside of one, but for those who waited too long (heap/gate.h): their heaps are lost to
+ * the child. What threads were doing on quick ways is cut off between two of their instructions: at
  * most one block of each is then in no list, or counted as handed out for good. In the child, heaps
  * of threads that are not there become heaps without a thread. Their counts are put right by their
  * free lists before anybody uses them (fe_heap_mend).

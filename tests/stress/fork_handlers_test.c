@@ -79,12 +79,31 @@ static void in_a_handler(void) {
   }
 }
 
+/* As the C library has them: held while something is allocated, and waited for by a fork after the
+ * library's own handler has run. */
+static pthread_mutex_t outer = PTHREAD_MUTEX_INITIALIZER;
+static void lock_outer(void) { pthread_mutex_lock(&outer); }
+static void unlock_outer(void) { pthread_mutex_unlock(&outer); }
+
 /* Before the library's own constructor, which registers its handlers. */
 __attribute__((constructor(101))) static void register_early(void) {
   pthread_atfork(in_a_handler, in_a_handler, in_a_handler);
+  pthread_atfork(lock_outer, unlock_outer, unlock_outer);
 }
 
 /* -- Threads at work -- */
+
+static void allocate_with_a_lock(void) {
+  lock_outer();
+  for (size_t i = 0; i < 20; i++) fe_free(fe_malloc(i % 2 == 0 ? 3 * UNIT_BYTES : 3000));
+  unlock_outer();
+}
+
+/* Its first allocation, and others, are made with a lock that forks wait for. */
+static void *begin_with_a_lock(void *argument) {
+  for (size_t i = 0; i < 3; i++) allocate_with_a_lock();
+  return argument;
+}
 
 static void *work(void *number) {
   random_source_t random = {(uintptr_t)number};
@@ -96,7 +115,13 @@ static void *work(void *number) {
       memset(block, 1, size);
       fe_free(atomic_exchange(&boxes[random_below(&random, BOXES)], block));
     }
-    if ((uintptr_t)number == 0) fe_trim();
+    allocate_with_a_lock();
+    if ((uintptr_t)number == 0) {
+      pthread_t thread;
+      require(pthread_create(&thread, NULL, begin_with_a_lock, NULL) == 0);
+      pthread_join(thread, NULL);
+      fe_trim();
+    }
   }
   return NULL;
 }
