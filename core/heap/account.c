@@ -172,7 +172,8 @@ void fe_account_trim(fe_heap_t *heap) {
   size_t bytes = fe_figure_get(&heap->nursery.used_bytes) + fe_heap_mixed_bytes(heap) +
                  reachable_in_list(heap->full);
   for (unsigned i = 0; i < FE_CLASS_COUNT; i++) {
-    bytes += reachable_in_list(fe_heap_current(heap, i)); /* of fe_shard_empty: 0 */
+    const fe_shard_t *first = fe_heap_current(heap, i);
+    if (first != &fe_shard_empty) bytes += reachable_in_list(first);
   }
   if (bytes >= heap->account.lease_bytes) return;
   shrink_lease(heap, bytes);
