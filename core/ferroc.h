@@ -37,8 +37,8 @@ FE_API void *fe_malloc(size_t size);
 FE_API void *fe_calloc(size_t count, size_t size);
 
 /* Moves the block if it has to. ptr NULL: allocates. On failure the old block stays as it was. To a
- * smaller size it does not fail, unless the block is of an explicit heap; what a block above 30 KiB
- * is cut down by goes back. size 0: like glibc, frees ptr and returns NULL. */
+ * smaller size it does not fail, unless the block is of an explicit heap or of other arenas; what a
+ * block above 30 KiB is cut down by goes back. size 0: like glibc, frees ptr and returns NULL. */
 FE_API void *fe_realloc(void *ptr, size_t size);
 
 /* fe_realloc to count * size bytes. When that overflows: NULL and ENOMEM, and the old block stays.
@@ -107,8 +107,8 @@ FE_API void *fe_new_nothrow(size_t size);
 FE_API void *fe_new_aligned(size_t size, size_t alignment);
 FE_API void *fe_new_aligned_nothrow(size_t size, size_t alignment);
 
-/* Takes in the blocks that other threads freed in the calling thread's heap, and gives up its empty
- * shards. force: as fe_trim. */
+/* Takes in the blocks that other threads freed in the calling thread's heaps, and gives up their
+ * empty shards. force: as fe_trim. */
 FE_API void fe_collect(bool force);
 
 /* Returns all memory without blocks to the system, whoever freed it and whose heap it is in: the
@@ -297,6 +297,11 @@ FE_API size_t fe_option_get(const char *name, char *text, size_t size);
  *   fe_heap_options_t options = {.context = fe_context_create(arenas)};
  *   fe_heap_t *heap = fe_heap_create(&options);
  *
+ * or takes a heap for each thread, as fe_malloc has one on the process's arenas:
+ *
+ *   void *block = fe_heap_alloc(fe_arenas_thread_heap(arenas), 100);
+ *   fe_free(block);  (any thread)
+ *
  * Nothing but that memory is then ever touched, not even for what ferroc notes about it.
  */
 
@@ -369,8 +374,18 @@ FE_API fe_arenas_t *fe_arenas_create(const fe_base_t *base, void *memory, size_t
  * regions that begin or end inside of a slab (at a multiple of 4 MiB is not inside). Any thread. */
 FE_API bool fe_arenas_manage(fe_arenas_t *arenas, void *memory, size_t size);
 
+/* The calling thread's heap on these arenas, made at the first call; later calls find it at once.
+ * When the thread ends, the next one that asks on the same arenas goes on with it, or it ends when
+ * nothing lives in it, so that nobody may use the pointer any more. fe_heap_destroy and
+ * fe_heap_hand_over refuse it. fe_free of any thread gives its blocks back; fe_realloc moves them
+ * to the process's arenas, fe_heap_realloc with this heap keeps them here. arenas NULL:
+ * fe_thread_heap. NULL and errno ENOMEM when there is no memory. Any thread. */
+FE_API fe_heap_t *fe_arenas_thread_heap(fe_arenas_t *arenas);
+
 /* Ends the arenas and releases their chunks. False, errno EBUSY and a line on stderr while a
- * context or a heap stands on them. NULL: true. No other thread may be using them. */
+ * context or a heap stands on them. Heaps of fe_arenas_thread_heap do not count when nothing lives
+ * in them and their thread ended or is the caller; those end as well. NULL: true. No other
+ * thread may be using them. */
 FE_API bool fe_arenas_destroy(fe_arenas_t *arenas);
 
 /* A context: what several heaps of one thread take their shards from. What one of them gives up
@@ -385,7 +400,8 @@ FE_API bool fe_context_destroy(fe_context_t *context);
  *
  * Where the library is built with FE_FREESTANDING (core/bare_metal/README.md), fe_malloc and its
  * family have no memory until fe_arenas_manage(NULL, ...) hands some in, and there is one heap for
- * them all: one processor, or one at a time, may call them. fe_base_mmap is not there.
+ * them all: one processor, or one at a time, may call them. So it is with fe_arenas_thread_heap on
+ * each arenas. fe_base_mmap is not there.
  */
 #ifdef FE_FREESTANDING
 
@@ -507,7 +523,7 @@ FE_API bool fe_heap_stats_peek(const fe_heap_t *heap, fe_heap_stats_t *out);
  * each shard on its arenas. */
 FE_API bool fe_context_stats(const fe_context_t *context, fe_heap_stats_t *out);
 
-/* The sum of all heaps on the arenas, of threads and explicit ones; the calling thread's own heap
+/* The sum of all heaps on the arenas, of threads and explicit ones; the calling thread's own one
  * takes in what others freed first. Heap by heap, not all in one moment: of two heaps that take
  * turns both may be in it. Counts of events never go down. arenas NULL: the process's. Any thread.
  */

@@ -182,6 +182,12 @@ static inline void fe_arenas_tell_given(fe_arenas_t *arenas) {
   if (FE_UNLIKELY(on_give != NULL)) on_give(arenas);
 }
 
+/* How many units of its slabs are taken. Nobody may be using the arenas. */
+size_t fe_arenas_used_units(fe_arenas_t *arenas);
+
+/* fe_arenas_destroy, when the heaps of threads that can end have ended. */
+bool fe_arenas_end(fe_arenas_t *arenas);
+
 /* Gives the addresses of all slabs that nobody uses back now, if the base takes them. Any thread.
  */
 void fe_arenas_unmap(fe_arenas_t *arenas);

@@ -332,13 +332,21 @@ fe_arena_t *fe_arenas_find(fe_arenas_t *arenas, const void *ptr) {
   return NULL;
 }
 
-static bool is_unused(const fe_arena_t *arena) {
+static size_t used_units(const fe_arena_t *arena) {
+  size_t count = 0;
   for (unsigned i = 0; i < arena->slab_count; i++) {
     fe_units_t free = atomic_load_explicit(&arena->slab[i].free, memory_order_acquire);
     if (fe_slab_is_absent(&arena->slab[i])) continue;
-    if (free != fe_arena_usable_units(arena, i)) return false;
+    count += fe_bitmap_count(fe_arena_usable_units(arena, i) & ~free);
   }
-  return true;
+  return count;
+}
+
+size_t fe_arenas_used_units(fe_arenas_t *arenas) {
+  size_t count = 0;
+  fe_arena_t *arena = fe_arenas_first(arenas);
+  for (; arena != NULL; arena = fe_arena_next(arena)) count += used_units(arena);
+  return count;
 }
 
 /* Releases what is there of an arena of which slabs are absent: at their addresses there may be
@@ -373,14 +381,8 @@ static void end_arena(const fe_base_t *base, fe_arena_t *arena) {
   if (!is_lent) release(base, &site);
 }
 
-bool fe_arenas_destroy(fe_arenas_t *arenas) {
-  if (arenas == NULL) return true;
-  bool is_busy = arenas == &fe_arenas_default;
-  fe_arena_t *first = fe_arenas_first(arenas);
-  for (fe_arena_t *arena = first; arena != NULL; arena = fe_arena_next(arena)) {
-    if (!is_unused(arena)) is_busy = true;
-  }
-  if (is_busy) {
+bool fe_arenas_end(fe_arenas_t *arenas) {
+  if (arenas == &fe_arenas_default || fe_arenas_used_units(arenas) > 0) {
     fe_warn(
         "fe_arenas_destroy: contexts or heaps still stand on the arenas, or they are the "
         "process's own");
@@ -388,6 +390,7 @@ bool fe_arenas_destroy(fe_arenas_t *arenas) {
     return false;
   }
   const fe_base_t *base = arenas->base;
+  fe_arena_t *first = fe_arenas_first(arenas);
   fe_arena_t *arena = fe_arena_next(first); /* the arenas themselves lie in the first one */
   while (arena != NULL) {
     fe_arena_t *next = fe_arena_next(arena);

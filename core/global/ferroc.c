@@ -7,6 +7,7 @@
 #include "core/global/global.h"
 #include "core/global/options.h"
 #include "core/thread/background.h"
+#include "core/thread/held.h"
 #include "core/thread/registry.h"
 
 __attribute__((constructor)) static void start(void) {
@@ -80,23 +81,18 @@ size_t fe_malloc_size(const void *ptr) {
   return fe_block_usable_size(ptr);
 }
 
-static void collect_own_heap(void) {
-  fe_heap_t *heap = fe_registry_heap();
-  if (heap != &fe_heap_empty) fe_heap_collect(heap, false);
-}
-
 void fe_collect(bool force) {
   if (force) {
     fe_trim();
   } else {
-    collect_own_heap();
+    fe_held_collect();
   }
 }
 
 size_t fe_trim(void) {
   _Atomic(size_t) *returned = &fe_arenas_default.figures.decommitted_units;
   size_t before = atomic_load_explicit(returned, memory_order_relaxed);
-  collect_own_heap();
+  fe_held_collect();
   fe_heap_reclaim_all();
   fe_registry_collect_idle();
   fe_arenas_purge(&fe_arenas_default);

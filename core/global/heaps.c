@@ -37,10 +37,11 @@ void fe_heap_free(fe_heap_t *heap, void *ptr) {
 }
 
 /* A block of another heap moves to this one, but among threads it does not matter whose heap it is
- * in. */
+ * in, as long as it stays on its arenas. */
 static bool is_at_home(const fe_heap_t *heap, const void *ptr) {
   const fe_heap_t *owner = fe_heap_of(fe_shard_of(ptr));
-  return owner == heap || (owner->is_thread_heap && heap->is_thread_heap);
+  bool are_threads = owner->is_thread_heap && heap->is_thread_heap;
+  return owner == heap || (are_threads && owner->context->arenas == heap->context->arenas);
 }
 
 /* Whether the block can stay where it is when its size changes. */

@@ -49,7 +49,7 @@ static void connect(fe_heap_t *heap, const fe_heap_plan_t *plan, const fe_contex
 }
 
 fe_heap_t *fe_heap_new(const fe_heap_plan_t *plan) {
-  fe_context_t own_context = {.arenas = &fe_arenas_default};
+  fe_context_t own_context = {.arenas = plan->arenas != NULL ? plan->arenas : &fe_arenas_default};
   fe_run_t run;
   if (!fe_context_take(plan->context != NULL ? plan->context : &own_context, 1, &run)) return NULL;
   fe_heap_t *heap = (fe_heap_t *)(run.start + FE_HEAP_OFFSET);
@@ -204,6 +204,14 @@ void fe_heap_destroy(fe_heap_t *heap) {
   fe_heap_note_end(heap);
   if (has_lock) fe_roll_unlock();
   fe_heap_end(heap);
+}
+
+bool fe_heap_is_empty(fe_heap_t *heap) {
+  bool has_no_blocks = fe_heap_shard_count(heap) == 1 && heap->mixed.shard_count == 0 &&
+                       atomic_load_explicit(&heap->nursery.used_bytes, memory_order_relaxed) == 0;
+  /* Acquire: what was done with the heap by those who freed its last blocks is over. */
+  return has_no_blocks && atomic_load_explicit(&heap->large_bytes, memory_order_acquire) == 0 &&
+         atomic_load_explicit(&heap->child_count, memory_order_acquire) == 0;
 }
 
 void fe_heap_end(fe_heap_t *heap) {

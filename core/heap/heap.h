@@ -109,6 +109,8 @@ typedef struct fe_heap_annex {
 /* What heaps of threads have besides, behind the figures. */
 typedef struct fe_thread_part {
   fe_heap_t *idle_next; /* heaps without a thread; the roll's lock */
+  fe_heap_t *held_next; /* those of one thread on arenas of the program's own; its own */
+  const void *holder;   /* an address that only this thread has; NULL: none. The roll's lock */
   bool is_torn;         /* the fork that made this process left its thread behind; see mend.c */
 } fe_thread_part_t;
 
@@ -144,7 +146,8 @@ typedef struct fe_heap_plan {
   size_t granule; /* 8 or 16 */
   bool is_permanent;
   bool is_thread_heap;
-  fe_context_t *context; /* NULL: one of its own on fe_arenas_default */
+  fe_context_t *context; /* NULL: one of its own */
+  fe_arenas_t *arenas;   /* which that is on; NULL: fe_arenas_default */
   fe_heap_t *parent;
   const fe_heap_options_t *options; /* what an annex holds; NULL: no annex */
 } fe_heap_plan_t;
@@ -281,6 +284,9 @@ static inline bool fe_heap_may_hand_out(fe_heap_t *heap, size_t bytes) {
 static inline void fe_heap_refund(fe_heap_t *heap, size_t bytes) {
   if (FE_UNLIKELY(fe_account_is_tight(&heap->account))) fe_account_refund(heap, bytes);
 }
+
+/* Whether nothing lives in the heap, and no heap stands under it. */
+bool fe_heap_is_empty(fe_heap_t *heap);
 
 /* Takes in the shards in the inbox, and what others freed in them. */
 void fe_heap_drain(fe_heap_t *heap);

@@ -204,7 +204,7 @@ static void put_slabs(fe_text_t *text, fe_arenas_t *arenas) {
 void fe_heap_map_write(fe_arenas_t *arenas, fe_write_t *write, void *user_data) {
   arenas = fe_arenas_or_default(arenas);
   fe_text_t text = fe_text_begin(write, user_data);
-  fe_stats_refresh_thread_heap();
+  fe_stats_refresh_thread_heap(arenas);
   fe_text_put(&text, fe_page_before_data);
   fe_text_put(&text, "{\"version\":1,\"unit_bytes\":");
   fe_text_number(&text, FE_UNIT_SIZE);

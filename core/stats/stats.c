@@ -7,7 +7,7 @@
 #include "core/heap/counting.h"
 #include "core/heap/roll.h"
 #include "core/stats/stats.h"
-#include "core/thread/registry.h"
+#include "core/thread/held.h"
 
 static_assert(FE_CLASS_COUNT <= FE_STATS_CLASSES_MAX, "fe_heap_stats_t has room for all classes");
 
@@ -264,9 +264,9 @@ static bool hand_out_heap_stats(const char *function, fe_heap_stats_t *out,
   return hand_out(function, out, stats, FIRST_SIZE, sizeof *stats);
 }
 
-void fe_stats_refresh_thread_heap(void) {
-  fe_heap_t *heap = fe_registry_heap();
-  if (heap != &fe_heap_empty) fe_heap_refresh_figures(heap);
+void fe_stats_refresh_thread_heap(const fe_arenas_t *arenas) {
+  fe_heap_t *heap = fe_held_on(arenas);
+  if (heap != NULL) fe_heap_refresh_figures(heap);
 }
 
 bool fe_heap_stats(fe_heap_t *heap, fe_heap_stats_t *out) {
@@ -301,8 +301,9 @@ bool fe_context_stats(const fe_context_t *context, fe_heap_stats_t *out) {
 
 bool fe_stats(fe_arenas_t *arenas, fe_heap_stats_t *out) {
   fe_heap_stats_t stats;
-  fe_stats_refresh_thread_heap();
-  if (!fe_stats_of_all(fe_arenas_or_default(arenas), &stats)) return refuse_in_fork("fe_stats");
+  arenas = fe_arenas_or_default(arenas);
+  fe_stats_refresh_thread_heap(arenas);
+  if (!fe_stats_of_all(arenas, &stats)) return refuse_in_fork("fe_stats");
   return hand_out_heap_stats("fe_stats", out, &stats);
 }
 

@@ -32,8 +32,8 @@ static inline size_t fe_heap_peak_bytes(const fe_heap_t *heap, size_t used_bytes
   return noted > used_bytes ? noted : used_bytes;
 }
 
-/* Publishes what the calling thread did in its own heap, if it has one. */
-void fe_stats_refresh_thread_heap(void);
+/* Publishes what the calling thread did in its heap on these arenas, if it has one. */
+void fe_stats_refresh_thread_heap(const fe_arenas_t *arenas);
 
 /* Without a look at struct_size, which is not set. Of one heap: as it was published last. Of all:
  * false in a handler of a fork, who can only be told of the heaps that ended. */

@@ -303,8 +303,8 @@ static bool is_format(const char *function, fe_format_t format) {
 bool fe_stats_write(fe_arenas_t *arenas, fe_format_t format, fe_write_t *write, void *user_data) {
   if (!is_format("fe_stats_write", format)) return false;
   fe_text_t text = fe_text_begin(write, user_data);
-  fe_stats_refresh_thread_heap();
   arenas = fe_arenas_or_default(arenas);
+  fe_stats_refresh_thread_heap(arenas);
   if (format == FE_FORMAT_PROMETHEUS) {
     put_prometheus(&text, arenas);
   } else {

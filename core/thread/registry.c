@@ -7,6 +7,7 @@
 #include "core/heap/roll.h"
 #include "core/slab/remote.h"
 #include "core/thread/background.h"
+#include "core/thread/held.h"
 
 _Thread_local fe_heap_t *fe_registry_slot = &fe_heap_empty;
 
@@ -22,6 +23,8 @@ static _Atomic(uint32_t) tick_ms; /* when they were last; moved on by compare-an
 static pthread_once_t exit_key_once = PTHREAD_ONCE_INIT;
 static pthread_key_t exit_key;
 static bool has_exit_key;
+/* The key tells of this thread's end, or is just being told of it. */
+static _Thread_local bool is_exit_noted;
 
 static size_t count_idle(void) { return atomic_load_explicit(&idle_count, memory_order_relaxed); }
 
@@ -36,14 +39,29 @@ static void push_idle(fe_heap_t *heap) {
   set_idle_count(count_idle() + 1);
 }
 
+/* With the lock. */
+static void unlink_idle(fe_heap_t **link) {
+  *link = fe_heap_thread_part(*link)->idle_next;
+  set_idle_count(count_idle() - 1);
+}
+
 /* -- Heaps without a thread -- */
 
-static fe_heap_t *claim_idle(void) {
+/* What tells the calling thread from all others. */
+static const void *this_thread(void) { return &fe_registry_slot; }
+
+static bool is_on(const fe_heap_t *heap, const fe_arenas_t *arenas) {
+  return heap->context->arenas == arenas;
+}
+
+static fe_heap_t *claim_idle(const fe_arenas_t *arenas) {
   if (count_idle() == 0 || !fe_roll_lock_soon()) return NULL;
-  fe_heap_t *heap = idle_first;
+  fe_heap_t **link = &idle_first;
+  while (*link != NULL && !is_on(*link, arenas)) link = &fe_heap_thread_part(*link)->idle_next;
+  fe_heap_t *heap = *link;
   if (heap != NULL) {
-    idle_first = fe_heap_thread_part(heap)->idle_next;
-    set_idle_count(count_idle() - 1);
+    unlink_idle(link);
+    fe_heap_thread_part(heap)->holder = this_thread();
     fe_gate_enter(&heap->gate);
     fe_heap_mend(heap);
     fe_heap_resume(heap);
@@ -53,21 +71,16 @@ static fe_heap_t *claim_idle(void) {
   return heap;
 }
 
-/* Nothing lives in the heap, and nobody has anything to do with it any more. Inside; else a hint.
- */
-static bool is_over(fe_heap_t *heap) {
-  bool is_empty = fe_heap_shard_count(heap) == 1 && heap->mixed.shard_count == 0 &&
-                  atomic_load_explicit(&heap->nursery.used_bytes, memory_order_relaxed) == 0;
-  /* Acquire: what was done with the heap by those who freed its last blocks is over. */
-  return is_empty && atomic_load_explicit(&heap->large_bytes, memory_order_acquire) == 0 &&
-         atomic_load_explicit(&heap->child_count, memory_order_acquire) == 0 &&
-         atomic_load_explicit(&fe_remote_leavers, memory_order_acquire) == 0;
+/* Nobody who freed the last block of a heap has anything to do with it any more. */
+static bool have_all_left(void) {
+  return atomic_load_explicit(&fe_remote_leavers, memory_order_acquire) == 0;
 }
 
-/* With the lock: ends the heap if it is over; whether it did. */
-static bool end_if_over(fe_heap_t *heap) {
+/* With the lock: ends the heap if nothing lives in it, and nobody is about to leave it, which the
+ * caller may know; whether it did. */
+static bool end_if_over(fe_heap_t *heap, bool is_left) {
   uint32_t gate = fe_gate_enter(&heap->gate);
-  if (!is_over(heap)) {
+  if (!fe_heap_is_empty(heap) || !(is_left || have_all_left())) {
     fe_gate_leave(&heap->gate, gate);
     return false;
   }
@@ -77,14 +90,16 @@ static bool end_if_over(fe_heap_t *heap) {
   return true;
 }
 
-/* With the lock. */
-static void collect_idle(void) {
+/* With the lock. Of the heaps on some arenas, which all have left who had to do with them; NULL: of
+ * all. */
+static void collect_idle(const fe_arenas_t *arenas) {
   fe_heap_t **link = &idle_first;
   while (*link != NULL) {
     fe_heap_t *heap = *link;
     fe_heap_t *next = fe_heap_thread_part(heap)->idle_next;
-    fe_heap_reclaim(heap);
-    if (is_over(heap) && end_if_over(heap)) {
+    bool is_meant = arenas == NULL || is_on(heap, arenas);
+    if (is_meant) fe_heap_reclaim(heap);
+    if (is_meant && fe_heap_is_empty(heap) && end_if_over(heap, arenas != NULL)) {
       *link = next;
       set_idle_count(count_idle() - 1);
     } else {
@@ -95,7 +110,14 @@ static void collect_idle(void) {
 
 void fe_registry_collect_idle(void) {
   if (count_idle() == 0 || !fe_roll_lock()) return;
-  collect_idle();
+  collect_idle(NULL);
+  fe_roll_unlock();
+}
+
+/* With the lock in any case: whoever just ends the last one is done with the arenas then. */
+void fe_registry_end_idle(fe_arenas_t *arenas) {
+  if (!fe_roll_lock()) return;
+  collect_idle(arenas);
   fe_roll_unlock();
 }
 
@@ -110,16 +132,18 @@ static void tick(void) {
   }
   fe_heap_reclaim_emptied();
   if (!fe_roll_try_lock()) return; /* the next tick will do */
-  collect_idle();
+  collect_idle(NULL);
   fe_roll_unlock();
 }
 
 /* -- A thread's beginning and end -- */
 
-static fe_heap_t *make_heap(void) {
-  fe_heap_plan_t plan = {.granule = FE_GRANULE_SIZE, .is_permanent = true, .is_thread_heap = true};
+static fe_heap_t *make_heap(fe_arenas_t *arenas) {
+  fe_heap_plan_t plan = {
+      .granule = FE_GRANULE_SIZE, .is_permanent = true, .is_thread_heap = true, .arenas = arenas};
   fe_heap_t *heap = fe_heap_new(&plan);
   if (heap == NULL) return NULL;
+  fe_heap_thread_part(heap)->holder = this_thread();
   atomic_store_explicit(&fe_heap_on_tick, tick, memory_order_relaxed);
   fe_roll_enter(heap);
   return heap;
@@ -132,33 +156,63 @@ static void lift_limit(fe_heap_t *heap) {
   if (fe_heap_limit(heap) != 0 && !has_children) fe_heap_set_limit(heap, 0);
 }
 
-/* Runs at the end of each thread that has a heap. A later destructor that allocates gets one again,
- * and this runs once more. */
-static void detach(void *slot) {
-  fe_heap_t *heap = slot;
-  fe_registry_slot = &fe_heap_empty;
+static void hand_on(fe_heap_t *heap) {
   lift_limit(heap);
   fe_heap_rest(heap);
   if (!fe_roll_lock()) return;
   fe_gate_enter(&heap->gate);
+  fe_heap_thread_part(heap)->holder = NULL;
   push_idle(heap);
   fe_gate_leave(&heap->gate, FE_GATE_FREE);
   fe_roll_unlock();
+}
+
+/* Runs at the end of each thread that has a heap. A later destructor that allocates gets one again,
+ * and this runs once more. */
+static void detach(void *unused) {
+  (void)unused;
+  is_exit_noted = false;
+  fe_heap_t *heap = fe_registry_slot;
+  fe_registry_slot = &fe_heap_empty;
+  if (heap != &fe_heap_empty) hand_on(heap);
+  for (fe_heap_t *held = fe_held_forget_all(), *next; held != NULL; held = next) {
+    next = fe_heap_thread_part(held)->held_next; /* before somebody else has the heap */
+    hand_on(held);
+  }
   fe_background_nudge();
 }
 
 static void make_exit_key(void) { has_exit_key = pthread_key_create(&exit_key, detach) == 0; }
 
-FE_COLD fe_heap_t *fe_registry_attach(void) {
-  if (fe_registry_slot != &fe_heap_empty) return fe_registry_slot;
-  fe_heap_t *heap = claim_idle();
-  if (heap == NULL) heap = make_heap();
-  if (heap == NULL) return NULL;
-  fe_registry_slot = heap;
+/* The calling thread has come to have a heap. The C library may allocate here, which makes the
+ * thread one more heap if it has none for that yet. */
+static void note_exit(void) {
   pthread_once(&exit_key_once, make_exit_key);
   fe_registry_mind_forks();
-  /* Without a key the heap is not handed on when the thread ends; nothing else is wrong. */
-  if (has_exit_key) pthread_setspecific(exit_key, heap);
+  if (is_exit_noted) return;
+  is_exit_noted = true;
+  /* Without a key heaps are not handed on when the thread ends; nothing else is wrong. The value
+   * must not be NULL, and says nothing. */
+  if (has_exit_key) pthread_setspecific(exit_key, this_thread());
+}
+
+static fe_heap_t *claim_or_make(fe_arenas_t *arenas) {
+  fe_heap_t *heap = claim_idle(arenas);
+  return heap != NULL ? heap : make_heap(arenas);
+}
+
+FE_COLD fe_heap_t *fe_registry_attach(void) {
+  if (fe_registry_slot != &fe_heap_empty) return fe_registry_slot;
+  fe_heap_t *heap = claim_or_make(&fe_arenas_default);
+  if (heap == NULL) return NULL;
+  fe_registry_slot = heap;
+  note_exit();
+  return heap;
+}
+
+fe_heap_t *fe_registry_take(fe_arenas_t *arenas) {
+  fe_heap_t *heap = claim_or_make(arenas);
+  if (heap != NULL) note_exit();
   return heap;
 }
 
@@ -166,7 +220,7 @@ FE_COLD fe_heap_t *fe_registry_attach(void) {
 
 /* The heap of a thread other than the one that forks; it may be one that no thread has. */
 static bool is_of_another(const fe_heap_t *heap) {
-  return heap->is_thread_heap && heap != fe_registry_slot;
+  return heap->is_thread_heap && fe_heap_thread_part(heap)->holder != this_thread();
 }
 
 static void before_fork(void) {
@@ -188,6 +242,7 @@ static void after_fork_in_parent(void) {
 static void after_fork_in_child(void) {
   for (fe_heap_t *heap = fe_roll_first; heap != NULL; heap = heap->roll_next) {
     if (!is_of_another(heap) || !fe_gate_inherit(&heap->gate)) continue;
+    fe_heap_thread_part(heap)->holder = NULL;
     fe_heap_thread_part(heap)->is_torn = true;
     push_idle(heap);
   }

@@ -3,10 +3,13 @@
  * nothing lives, ends some time later, so that nothing grows with the number of threads that ever
  * were.
  *
- * Heaps without a thread are a list, of which the one that came last is taken first, since its
- * memory is warm. The list is guarded by the lock of the roll (heap/roll.h); the heap itself is
- * handed on by its gate: HELD -> FREE by the thread at its end, release; FREE -> HELD by the one
- * that claims it, acquire: it sees all that the one before did with the heap.
+ * On arenas of the program's own a thread has a heap besides, from its first request for it on
+ * (held.h); all that follows holds for those, too.
+ *
+ * Heaps without a thread are a list, of which the one that came last to the same arenas is taken
+ * first, since its memory is warm. The list is guarded by the lock of the roll (heap/roll.h); the
+ * heap itself is handed on by its gate: HELD -> FREE by the thread at its end, release; FREE ->
+ * HELD by the one that claims it, acquire: it sees all that the one before did with the heap.
  *
  * A heap ends when it is without a thread and without blocks, and nobody is about to leave it who
  * freed its last one (fe_remote_leavers). Whoever looks at all heaps has the roll's lock, or is in
@@ -39,6 +42,14 @@ static inline fe_heap_t *fe_registry_heap(void) { return fe_registry_slot; }
 
 /* Gives the calling thread a heap if it has none, and returns it. NULL: no memory. */
 fe_heap_t *fe_registry_attach(void);
+
+/* A heap for the calling thread on arenas of the program's own, which the caller notes (held.h):
+ * one without a thread, or a new one. NULL: no memory. */
+fe_heap_t *fe_registry_take(fe_arenas_t *arenas);
+
+/* Ends the heaps on these arenas that no thread has, and in which nothing lives. Nobody else may be
+ * using the arenas. */
+void fe_registry_end_idle(fe_arenas_t *arenas);
 
 /* Takes in what others freed in heaps that no thread has, gives their empty shards up, and ends
  * those in which nothing lives. */

@@ -225,6 +225,28 @@ static void a_second_region_adds_its_memory(void **state) {
   assert_true(fe_arenas_destroy(arenas));
 }
 
+/* There is one heap on each arenas for all callers. */
+static void a_heap_on_a_region_need_not_be_made(void **state) {
+  (void)state;
+  for (int round = 0; round < 3; round++) {
+    fe_arenas_t *arenas = fe_arenas_create(&fe_base_static, other_region, OTHER_BYTES);
+    fe_arenas_t *others = fe_arenas_create(&fe_base_static, third_region, OTHER_BYTES);
+    fe_heap_t *heap = fe_arenas_thread_heap(arenas);
+    assert_non_null(heap);
+    assert_ptr_not_equal(fe_arenas_thread_heap(others), heap);
+    for (size_t i = 0; i < SIZE_COUNT; i++) {
+      char *block = fe_heap_alloc(fe_arenas_thread_heap(arenas), sizes[i]);
+      assert_true(is_inside(other_region, block, sizes[i]));
+      fe_free(block);
+      assert_ptr_equal(fe_arenas_thread_heap(arenas), heap);
+    }
+    assert_true(fe_arenas_destroy(others));
+    assert_ptr_equal(fe_arenas_thread_heap(arenas), heap);
+    assert_true(fe_arenas_destroy(arenas));
+  }
+  assert_ptr_equal(fe_arenas_thread_heap(NULL), fe_thread_heap());
+}
+
 static void owned_addresses_are_those_of_the_regions(void **state) {
   (void)state;
   static char outside[100];
@@ -298,6 +320,7 @@ int main(void) {
       test_that(heaps_fill_the_region_and_leave_it),
       test_that(heaps_on_a_region_of_their_own_touch_no_other),
       test_that(a_second_region_adds_its_memory),
+      test_that(a_heap_on_a_region_need_not_be_made),
       test_that(owned_addresses_are_those_of_the_regions),
       test_that(wrong_regions_are_refused_with_a_message),
   };
