@@ -227,7 +227,8 @@ static inline bool fe_slab_is_absent(const fe_slab_t *slab) {
          FE_SLAB_ABSENT;
 }
 
-/* The arena of these that an address lies in; NULL: none. Any thread. */
+/* The arena of these that an address lies in; NULL: none. Where a slab is absent there may be
+ * another arena by now, or a chunk of its own. Any thread. */
 fe_arena_t *fe_arenas_find(fe_arenas_t *arenas, const void *ptr);
 
 static inline char *fe_unit_address(const fe_arena_t *arena, size_t slab, size_t unit) {

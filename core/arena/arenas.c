@@ -327,7 +327,8 @@ fe_arena_t *fe_arenas_find(fe_arenas_t *arenas, const void *ptr) {
   fe_arena_t *arena = fe_arenas_first(arenas);
   for (; arena != NULL; arena = fe_arena_next(arena)) {
     uintptr_t offset = (uintptr_t)ptr - (uintptr_t)arena->start;
-    if (offset < arena->unit_count * FE_UNIT_SIZE) return arena;
+    if (offset >= arena->unit_count * FE_UNIT_SIZE) continue;
+    if (!fe_slab_is_absent(&arena->slab[offset >> FE_SLAB_SHIFT])) return arena;
   }
   return NULL;
 }

@@ -101,6 +101,25 @@ static void addresses_that_went_back_are_not_ferrocs(void **state) {
   fe_free(again);
 }
 
+/* The kernel puts a chunk of its own where addresses went back, if there is room. */
+static void a_block_that_lies_there_later_is_its_heaps(void **state) {
+  (void)state;
+  if (has_small_slabs()) skip();
+  fe_heap_t *heap = fe_heap_create(NULL);
+  assert_non_null(heap);
+  empty(heap, blocks, fill(heap, blocks, PEAK));
+  fe_heap_collect(heap, false);
+  fe_trim();
+  for (size_t size = 130 * MIB; size < 250 * MIB; size += 20 * MIB) {
+    char *block = fe_heap_alloc(heap, size);
+    assert_non_null(block);
+    assert_true(fe_heap_contains(heap, block));
+    assert_false(fe_heap_contains(fe_thread_heap(), block));
+    fe_heap_free(heap, block);
+  }
+  fe_heap_destroy(heap);
+}
+
 static void ignore_text(void *user_data, const char *text, size_t length) {
   (void)user_data;
   (void)text;
@@ -368,6 +387,7 @@ int main(void) {
       test_that(addresses_go_back_at_a_trim_and_come_again),
       test_that(live_blocks_stay_where_they_are),
       test_that(addresses_that_went_back_are_not_ferrocs),
+      test_that(a_block_that_lies_there_later_is_its_heaps),
       test_that(figures_do_not_look_at_what_is_not_there),
       test_that(addresses_go_back_by_themselves),
       test_that(a_limit_of_addresses_has_room_after_a_peak),
