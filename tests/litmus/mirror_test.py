@@ -48,20 +48,21 @@ def end_of(code, start, brackets):
     raise AssertionError(f"a bracket is not closed: {code[start : start + 60]}")
 
 
-def body_of(file, function):
-    """From where to where the body of a function goes."""
+def bodies_of(file, function):
+    """From where to where the body of a function goes; of several, where builds or processors differ."""
     code = code_of(file)
-    match = re.search(rf"^[a-zA-Z_][^\n;{{]*\b{function}\([^;{{]*\)\s*\{{", code, re.MULTILINE)
-    assert match, f"{file} does not define {function}"
-    return match.end(), end_of(code, match.end() - 1, "{}")
+    starts = re.finditer(rf"^[a-zA-Z_][^\n;{{]*\b{function}\([^;{{]*\)\s*\{{", code, re.MULTILINE)
+    bodies = [(start.end(), end_of(code, start.end() - 1, "{}")) for start in starts]
+    assert bodies, f"{file} does not define {function}"
+    return bodies
 
 
 def places_of(mirror):
     """Where the text of a mirror is in its function, however lines are broken."""
     code = code_of(mirror.file)
-    start, end = body_of(mirror.file, mirror.function)
-    pattern = r"\s*".join(re.escape(character) for character in squeeze(mirror.text))
-    return [start + match.start() for match in re.finditer(pattern, code[start:end])]
+    pattern = re.compile(r"\s*".join(re.escape(character) for character in squeeze(mirror.text)))
+    bodies = bodies_of(mirror.file, mirror.function)
+    return [match.start() for start, end in bodies for match in pattern.finditer(code, start, end)]
 
 
 def call_at(file, place):
