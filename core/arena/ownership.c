@@ -1,8 +1,16 @@
 /* The table of owned slabs, and the regions that do not consist of whole slabs. */
 #include "core/arena/ownership.h"
 
-/* A region from start to end. A slot is claimed by start (0: free) and valid while end is not 0. */
+/* What a slot is: the low bits of its version. */
+typedef enum slot_state { FREE, CLAIMED, NOTED } slot_state_t;
+
+#define FE_SLOT_STATES 4 /* a version counts them */
+
+/* A slot of the table of regions. */
 typedef struct fe_region {
+  _Atomic(uintptr_t) version;
+  /* Written by whoever claimed the slot, read by all: release and acquire, so that whoever sees
+   * what is just being written sees that the version is another one. */
   _Atomic(uintptr_t) start;
   _Atomic(uintptr_t) end;
 } fe_region_t;
@@ -11,16 +19,23 @@ static fe_region_t regions[FE_REGIONS_MAX];
 
 _Atomic(unsigned) fe_ownership_region_count;
 
-static bool claim_slot(fe_region_t *region, uintptr_t start) {
-  uintptr_t none = 0;
-  return atomic_compare_exchange_strong_explicit(&region->start, &none, start, memory_order_acquire,
-                                                 memory_order_relaxed);
+static slot_state_t state_of(uintptr_t version) { return (slot_state_t)(version % FE_SLOT_STATES); }
+
+static bool claim_slot(fe_region_t *region, uintptr_t *version) {
+  *version = atomic_load_explicit(&region->version, memory_order_relaxed);
+  /* Acquire: what is written next comes after what the region before had there. */
+  return state_of(*version) == FREE &&
+         atomic_compare_exchange_strong_explicit(&region->version, version, *version + CLAIMED,
+                                                 memory_order_acquire, memory_order_relaxed);
 }
 
 static bool note_region(uintptr_t start, uintptr_t end) {
   for (unsigned i = 0; i < FE_REGIONS_MAX; i++) {
-    if (!claim_slot(&regions[i], start)) continue;
+    uintptr_t version;
+    if (!claim_slot(&regions[i], &version)) continue;
+    atomic_store_explicit(&regions[i].start, start, memory_order_release);
     atomic_store_explicit(&regions[i].end, end, memory_order_release);
+    atomic_store_explicit(&regions[i].version, version + NOTED, memory_order_release);
     unsigned count = atomic_load_explicit(&fe_ownership_region_count, memory_order_relaxed);
     while (count <= i &&
            !atomic_compare_exchange_weak_explicit(&fe_ownership_region_count, &count, i + 1,
@@ -31,40 +46,46 @@ static bool note_region(uintptr_t start, uintptr_t end) {
   return false;
 }
 
+typedef struct bounds {
+  uintptr_t start, end;
+} bounds_t;
+
+/* Whether a region is noted in the slot, and stayed so while its bounds were read. */
+static bool read_region(fe_region_t *region, uintptr_t *version, bounds_t *bounds) {
+  *version = atomic_load_explicit(&region->version, memory_order_acquire);
+  if (state_of(*version) != NOTED) return false;
+  bounds->start = atomic_load_explicit(&region->start, memory_order_acquire);
+  bounds->end = atomic_load_explicit(&region->end, memory_order_acquire);
+  return atomic_load_explicit(&region->version, memory_order_relaxed) == *version;
+}
+
+/* The caller's region, in whose slot nobody else changes anything. */
 static void forget_region(uintptr_t start) {
   for (unsigned i = 0; i < FE_REGIONS_MAX; i++) {
-    if (atomic_load_explicit(&regions[i].start, memory_order_relaxed) != start) continue;
-    atomic_store_explicit(&regions[i].end, 0, memory_order_relaxed);
-    /* Release: whoever claims the slot again does so after its end was cleared. */
-    atomic_store_explicit(&regions[i].start, 0, memory_order_release);
+    uintptr_t version;
+    bounds_t bounds;
+    if (!read_region(&regions[i], &version, &bounds) || bounds.start != start) continue;
+    /* Release: whoever claims the slot next comes after this. */
+    atomic_store_explicit(&regions[i].version, version - NOTED + FE_SLOT_STATES,
+                          memory_order_release);
     return;
   }
 }
 
-/* A slot may be given to another region in between: then its end has changed. */
-static bool is_inside(fe_region_t *region, uintptr_t address) {
-  uintptr_t end = atomic_load_explicit(&region->end, memory_order_acquire);
-  if (address >= end) return false;
-  uintptr_t start = atomic_load_explicit(&region->start, memory_order_acquire);
-  return address >= start && atomic_load_explicit(&region->end, memory_order_relaxed) == end;
-}
-
-bool fe_ownership_in_region(const void *ptr) {
-  unsigned count = atomic_load_explicit(&fe_ownership_region_count, memory_order_relaxed);
-  for (unsigned i = 0; i < count; i++) {
-    if (is_inside(&regions[i], (uintptr_t)ptr)) return true;
-  }
-  return false;
-}
-
+/* Whether a region has some of these addresses. */
 static bool overlaps_region(uintptr_t start, uintptr_t end) {
   unsigned count = atomic_load_explicit(&fe_ownership_region_count, memory_order_relaxed);
   for (unsigned i = 0; i < count; i++) {
-    uintptr_t region_end = atomic_load_explicit(&regions[i].end, memory_order_acquire);
-    uintptr_t region_start = atomic_load_explicit(&regions[i].start, memory_order_relaxed);
-    if (start < region_end && region_start < end) return true;
+    uintptr_t version;
+    bounds_t bounds;
+    if (!read_region(&regions[i], &version, &bounds)) continue;
+    if (start < bounds.end && bounds.start < end) return true;
   }
   return false;
+}
+
+bool fe_ownership_in_region(const void *ptr) {
+  return overlaps_region((uintptr_t)ptr, (uintptr_t)ptr + 1);
 }
 
 #ifdef FE_FREESTANDING

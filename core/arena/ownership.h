@@ -6,7 +6,21 @@
  * whoever asks about foreign addresses, and nobody else.
  *
  * Everything is set before the first block is handed out of the memory and cleared after the last
- * one came back. Whoever holds a block synchronised with that, so relaxed order is enough. */
+ * one came back. Whoever holds a block synchronised with that, so in the table relaxed order is
+ * enough.
+ *
+ * Regions come and go while others look at theirs, so each slot of their table has a version, which
+ * grows with each step and never returns:
+ *
+ *   FREE      nothing is noted; whoever adds 1 by compare-and-swap has the slot
+ *   CLAIMED   the one who has it writes the region's start and end
+ *   NOTED     they stay as they are until whoever noted the region forgets it: FREE, and higher
+ *
+ * Whoever asks reads the version, start and end, and the version again. Both versions the same and
+ * NOTED: start and end belong together. Else there was a moment during his look at which the slot
+ * had no region, and it counts as having none. So nobody waits or tries again: a region that is
+ * just coming or going is not there, and of one with a block of the caller's the slot does not
+ * change. */
 #ifndef FERROC_CORE_ARENA_OWNERSHIP_H
 #define FERROC_CORE_ARENA_OWNERSHIP_H
 

@@ -2,6 +2,8 @@
  */
 #include "tests/core/support.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -203,6 +205,70 @@ static void a_heap_contains_nothing_foreign(void **state) {
   free(from_libc);
 }
 
+/* -- Regions that come and go while others ask --------------------------------------------------
+ */
+
+/* Whoever comes and goes has a place of its own, and what lies between the places is nobody's. The
+ * places use the same few slots of the table in turn. */
+enum { PLACE_COUNT = 3, PLACE_UNITS = 4, GAP_UNITS = 1, ROUND_COUNT = 20000 };
+
+static char *places;
+static atomic_uint busy_count;
+
+static char *place_of(size_t index) {
+  return places + (GAP_UNITS + index * (PLACE_UNITS + GAP_UNITS)) * UNIT_BYTES;
+}
+
+static void *come_and_go(void *index) {
+  char *place = place_of((size_t)index);
+  for (int i = 0; i < ROUND_COUNT; i++) {
+    fe_arenas_t *arenas = fe_arenas_create(&fe_base_static, place, PLACE_UNITS * UNIT_BYTES);
+    require(arenas != NULL);
+    require(fe_owns(place));
+    require(fe_owns(place + PLACE_UNITS * UNIT_BYTES - 1));
+    require(fe_arenas_destroy(arenas));
+    require(!fe_owns(place));
+    require(!fe_owns(place + PLACE_UNITS * UNIT_BYTES - 1));
+  }
+  atomic_fetch_sub(&busy_count, 1);
+  return NULL;
+}
+
+static void *ask_about_gaps(void *unused) {
+  (void)unused;
+  while (atomic_load(&busy_count) > 0) {
+    for (size_t i = 0; i <= PLACE_COUNT; i++) {
+      char *gap = place_of(i) - GAP_UNITS * UNIT_BYTES;
+      require(!fe_owns(gap));
+      require(!fe_owns(gap + GAP_UNITS * UNIT_BYTES - 1));
+    }
+    require(fe_owns(place_of(PLACE_COUNT)));
+  }
+  return NULL;
+}
+
+static void regions_may_come_and_go_while_others_ask(void **state) {
+  (void)state;
+  size_t size = SLAB_BYTES + (PLACE_COUNT + 2) * (PLACE_UNITS + GAP_UNITS) * UNIT_BYTES;
+  char *memory =
+      mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  assert_true(memory != MAP_FAILED);
+  places = memory + (-(uintptr_t)memory & (SLAB_BYTES - 1));
+  /* One that stays is behind the others. */
+  fe_arenas_t *staying =
+      fe_arenas_create(&fe_base_static, place_of(PLACE_COUNT), PLACE_UNITS * UNIT_BYTES);
+  assert_non_null(staying);
+  pthread_t threads[PLACE_COUNT + 2];
+  atomic_store(&busy_count, PLACE_COUNT);
+  for (size_t i = 0; i < PLACE_COUNT + 2; i++) {
+    void *(*body)(void *) = i < PLACE_COUNT ? come_and_go : ask_about_gaps;
+    assert_int_equal(pthread_create(&threads[i], NULL, body, (void *)i), 0);
+  }
+  for (size_t i = 0; i < PLACE_COUNT + 2; i++) pthread_join(threads[i], NULL);
+  assert_true(fe_arenas_destroy(staying));
+  munmap(memory, size);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       test_that(blocks_are_owned_to_their_last_byte),
@@ -214,6 +280,7 @@ int main(void) {
       test_that(blocks_of_other_threads_are_owned),
       test_that(a_heap_contains_its_own_blocks_only),
       test_that(a_heap_contains_nothing_foreign),
+      test_that(regions_may_come_and_go_while_others_ask),
   };
   return cmocka_run_group_tests_name("ownership", tests, NULL, NULL);
 }
