@@ -15,8 +15,8 @@ void fe_census_enter(fe_shard_t *shard) {
   if (shard->arena == NULL) return;
   fe_units_t bit;
   _Atomic(fe_units_t) *heads = heads_of(shard, &bit);
-  /* Release, at least: a census that finds the bit sees the header. */
-  atomic_fetch_or_explicit(heads, bit, memory_order_seq_cst);
+  /* Release: a census that finds the bit sees the header. */
+  atomic_fetch_or_explicit(heads, bit, memory_order_release);
 }
 
 static bool is_census(fe_arenas_t *arenas) {
@@ -28,7 +28,7 @@ static void park(fe_arenas_t *arenas, fe_shard_t *shard) {
   do {
     shard->next = head;
   } while (!atomic_compare_exchange_weak_explicit(&arenas->parked, &head, shard,
-                                                  memory_order_seq_cst, memory_order_relaxed));
+                                                  memory_order_acq_rel, memory_order_relaxed));
 }
 
 static void give_list(fe_arenas_t *arenas, fe_shard_t *shard) {
@@ -52,7 +52,7 @@ static void park_list(fe_arenas_t *arenas, fe_shard_t *shard) {
 /* While there is no census: gives back what is parked. */
 static void give_parked(fe_arenas_t *arenas) {
   do {
-    fe_shard_t *parked = atomic_exchange_explicit(&arenas->parked, NULL, memory_order_seq_cst);
+    fe_shard_t *parked = atomic_exchange_explicit(&arenas->parked, NULL, memory_order_acq_rel);
     if (parked == NULL) return;
     if (!is_census(arenas)) {
       give_list(arenas, parked);
@@ -115,7 +115,7 @@ void fe_census_begin(fe_arenas_t *arenas) {
 }
 
 void fe_census_end(fe_arenas_t *arenas) {
-  atomic_store_explicit(&arenas->is_census, false, memory_order_seq_cst);
+  atomic_store_explicit(&arenas->is_census, false, memory_order_release);
   give_parked(arenas);
   fe_passing_end(arenas);
   unlock();

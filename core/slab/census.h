@@ -12,8 +12,11 @@
  * - fe_census_begin sets is_census; bits are read after that.
  * - fe_census_end clears is_census, then gives back what is parked.
  *
- * All of these accesses are sequentially consistent: each side writes its own word before it reads
- * the other's, so at least one of them sees the other.
+ * Clearing the bit, looking at is_census, setting it, and reading bits are sequentially consistent:
+ * each side writes its own word before it reads the other's, so at least one of them sees the
+ * other. Clearing is_census is a release: whoever then sees no census comes after all that it
+ * looked at. Who parks and who takes the list meet at its head, by acquire and release: whoever
+ * comes second sees what the other did before.
  *
  * Parked shards are given back by whoever took the whole list and saw no census after that: the
  * shards in it had left before, so that a later census cannot find them. Until then their units are

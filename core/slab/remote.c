@@ -47,9 +47,9 @@ bool fe_remote_sleep(fe_shard_t *shard) {
   do {
     if (fe_remote_count(seen) > 0) return false;
     if (fe_remote_state(seen) == FE_REMOTE_WAKING) return true;
-    /* Release: the owner is done with woken_next. */
+    /* Relaxed: that the owner is done with woken_next, fe_remote_wake has released. */
   } while (!atomic_compare_exchange_weak_explicit(&shard->remote, &seen, FE_REMOTE_ASLEEP,
-                                                  memory_order_release, memory_order_relaxed));
+                                                  memory_order_relaxed, memory_order_relaxed));
   return true;
 }
 
@@ -65,7 +65,8 @@ void fe_remote_list(fe_shard_t *shard) {
 }
 
 fe_block_t *fe_remote_wake(fe_shard_t *shard, fe_remote_state_t state) {
-  /* Acquire: pairs with the release of those who freed. Release: as in fe_remote_sleep. */
+  /* Acquire: pairs with the release of those who freed. Release: the owner is
+   * done with woken_next, before others find the shard asleep, now or later. */
   uintptr_t seen = atomic_exchange_explicit(&shard->remote, state, memory_order_acq_rel);
   return fe_remote_first(shard, seen);
 }

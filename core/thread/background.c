@@ -41,9 +41,11 @@
 
 typedef enum mood { ASLEEP, QUIET, NUDGED } mood_t;
 
+/* NUDGED by release, QUIET by acquire: so the thread's next look sees what was there before the
+ * nudge. Nothing needs an order in the other way. */
 static _Atomic(mood_t) mood = NUDGED;
 static sem_t bell;
-static atomic_bool is_ending;
+static atomic_bool is_ending; /* set before a nudge; relaxed */
 
 /* Held by who starts or ends the thread; never by the thread, nor by who nudges it. */
 static pthread_mutex_t life_mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -74,7 +76,7 @@ static uint32_t last_tick_ms(void) {
 
 /* Takes the mood down to QUIET first, so that what comes in the meantime is noticed. */
 static void look(progress_t *progress) {
-  if (atomic_exchange_explicit(&mood, QUIET, memory_order_acq_rel) == NUDGED) {
+  if (atomic_exchange_explicit(&mood, QUIET, memory_order_acquire) == NUDGED) {
     progress->tick_count = 0;
     progress->tick_ms = last_tick_ms();
     progress->has_collected = false;
@@ -135,16 +137,16 @@ static void nap(size_t ms) {
   wait_for_bell(&until);
 }
 
-static bool must_end(void) { return atomic_load_explicit(&is_ending, memory_order_acquire); }
+static bool must_end(void) { return atomic_load_explicit(&is_ending, memory_order_relaxed); }
 
 static void sleep_until_nudged(void) {
   mood_t expected = QUIET;
-  if (!atomic_compare_exchange_strong_explicit(&mood, &expected, ASLEEP, memory_order_acq_rel,
+  if (!atomic_compare_exchange_strong_explicit(&mood, &expected, ASLEEP, memory_order_relaxed,
                                                memory_order_relaxed)) {
     return;
   }
   /* The look before may have been what took the last nudge away. */
-  while (!must_end() && atomic_load_explicit(&mood, memory_order_acquire) == ASLEEP) {
+  while (!must_end() && atomic_load_explicit(&mood, memory_order_relaxed) == ASLEEP) {
     sem_wait(&bell);
   }
 }
@@ -171,7 +173,7 @@ static void *work(void *unused) {
 
 void fe_background_nudge(void) {
   if (atomic_load_explicit(&fe_arenas_on_give, memory_order_relaxed) == NULL) return;
-  if (atomic_exchange_explicit(&mood, NUDGED, memory_order_acq_rel) != ASLEEP) return;
+  if (atomic_exchange_explicit(&mood, NUDGED, memory_order_release) != ASLEEP) return;
   int saved_errno = errno;
   sem_post(&bell);
   errno = saved_errno;
@@ -228,8 +230,8 @@ static int start(void) {
 
 static void stop(void) {
   atomic_store_explicit(&fe_arenas_on_give, NULL, memory_order_relaxed);
-  atomic_store_explicit(&is_ending, true, memory_order_release);
-  atomic_exchange_explicit(&mood, NUDGED, memory_order_acq_rel);
+  atomic_store_explicit(&is_ending, true, memory_order_relaxed);
+  atomic_exchange_explicit(&mood, NUDGED, memory_order_release);
   sem_post(&bell);
   pthread_join(thread, NULL);
   is_running = false;
