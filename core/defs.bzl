@@ -66,6 +66,7 @@ def fe_floor(name, visibility, floors_below = [], srcs = None, hosted = [], free
         visibility = [
             "//tests/fuzz:__pkg__",
             "//tests/litmus:__pkg__",
+            "//tools/mutations:__pkg__",
         ],
     )
     variants = [
