@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 
 /* -- From one thread to another -----------------------------------------------------------------
  */
@@ -161,6 +162,46 @@ static void blocks_stay_while_nobody_holds_the_heap(void **state) {
   fe_heap_destroy(heap);
 }
 
+static atomic_bool is_over;
+static _Atomic(size_t) trim_count;
+
+static void *trim_until_it_is_over(void *argument) {
+  while (!atomic_load(&is_over)) {
+    atomic_fetch_add(&trim_count, 1);
+    fe_trim();
+  }
+  return argument;
+}
+
+/* Waits until a trim has begun, and then for a moment more, a little longer each time. */
+static void wait_for_a_trim(size_t turn) {
+  size_t seen = atomic_load(&trim_count);
+  while (atomic_load(&trim_count) == seen) sched_yield();
+  for (size_t i = 0; i < turn % 100; i++) seen = atomic_load(&trim_count);
+}
+
+/* Whoever gets back what a heap keeps goes inside for a moment, and is no holder of it. */
+static void a_heap_can_be_taken_while_others_trim_it(void **state) {
+  (void)state;
+  fe_heap_t *heap = fe_heap_create(NULL);
+  assert_non_null(heap);
+  for (size_t size = 8; size < MEDIUM_MAX; size += 8) assert_non_null(fe_heap_alloc(heap, size));
+  atomic_store(&is_over, false);
+  pthread_t other;
+  assert_int_equal(pthread_create(&other, NULL, trim_until_it_is_over, NULL), 0);
+  size_t taken = 0;
+  size_t turn;
+  for (turn = 0; turn < 600 && taken == turn; turn++) {
+    fe_heap_hand_over(heap);
+    wait_for_a_trim(turn);
+    taken += fe_heap_take_over(heap);
+  }
+  atomic_store(&is_over, true);
+  assert_int_equal(pthread_join(other, NULL), 0);
+  assert_int_equal(taken, turn);
+  fe_heap_destroy(heap);
+}
+
 static void a_heap_keeps_its_limit_its_name_and_its_parent(void **state) {
   (void)state;
   fe_heap_t *parent = fe_heap_create(NULL);
@@ -228,6 +269,7 @@ int main(void) {
       test_that(one_of_several_takers_gets_it),
       test_that(exactly_one_of_those_who_come_at_once_gets_it),
       test_that(blocks_stay_while_nobody_holds_the_heap),
+      test_that(a_heap_can_be_taken_while_others_trim_it),
       test_that(a_heap_keeps_its_limit_its_name_and_its_parent),
       test_that(a_heap_that_is_held_cannot_be_taken),
       test_that(misuse_is_refused_with_a_message),
