@@ -34,7 +34,7 @@ static inline bool fe_heap_free_quickly(fe_heap_t *heap, void *ptr) {
   fe_shard_t *shard = fe_shard_of(ptr);
   if (FE_UNLIKELY(fe_shard_owner(shard) != heap)) return false;
   fe_shard_push(shard, ptr);
-  if (FE_UNLIKELY(fe_shard_count_down(shard)) && fe_shard_state(shard) != FE_SHARD_CURRENT) {
+  if (FE_UNLIKELY(fe_shard_count_down(shard)) && !fe_shard_is_quiet(shard)) {
     fe_heap_shard_emptied(heap, shard);
   }
   return true;

@@ -180,10 +180,16 @@ static inline void fe_shard_set_used(fe_shard_t *shard, uint32_t used) {
   atomic_store_explicit(&shard->used, used, memory_order_relaxed);
 }
 
-/* The same as a load, and a store of what was loaded and one more or less, in the single
- * instructions that x86-64 has for them, where every store is a release; compilers make three of
- * each. */
+/* The same as a relaxed load of the state and a comparison, and as a load, and a store of what was
+ * loaded and one more or less, in the single instructions that x86-64 has for them, where every
+ * store is a release; compilers make three of each. */
 #if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
+static inline bool fe_shard_is_quiet(const fe_shard_t *shard) {
+  bool is_quiet;
+  __asm__ volatile("cmpb %2, %1" : "=@ccz"(is_quiet) : "m"(shard->state), "i"(FE_SHARD_CURRENT));
+  return is_quiet;
+}
+
 static inline void fe_shard_count_up(fe_shard_t *shard) {
   __asm__ volatile("addl $1, %0" : "+m"(shard->used) : : "cc", "memory");
 }
@@ -195,6 +201,10 @@ static inline bool fe_shard_count_down(fe_shard_t *shard) {
   return is_zero;
 }
 #else
+static inline bool fe_shard_is_quiet(const fe_shard_t *shard) {
+  return fe_shard_state(shard) == FE_SHARD_CURRENT;
+}
+
 static inline void fe_shard_count_up(fe_shard_t *shard) {
   fe_shard_set_used(shard, fe_shard_used(shard) + 1);
 }
