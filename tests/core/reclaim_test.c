@@ -319,6 +319,25 @@ static void a_request_that_finds_no_memory_gets_what_others_keep(void **state) {
   }
 }
 
+static void free_it(void *block) { fe_free(block); }
+
+/* A heap keeps its last shard of blocks of many sizes when that becomes empty for the third time in
+ * a second, for whoever frees and allocates in turns; a trim takes it all the same. */
+static void the_last_mixed_shard_comes_back(void **state) {
+  (void)state;
+  if (IS_CHECKED) skip(); /* no block shares a shard with those of other sizes */
+  fe_heap_t *heap = new_heap(NULL);
+  for (int i = 0; i < 8; i++) {
+    void *block = fe_heap_alloc(heap, MEDIUM_MAX / 10);
+    assert_non_null(block);
+    assert_int_equal(peek(heap).mixed_shard_count, 1);
+    run_in_thread(free_it, block);
+    fe_trim();
+    assert_int_equal(peek(heap).mixed_shard_count, 0);
+  }
+  fe_heap_destroy(heap);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       test_that(all_that_others_freed_comes_back_by_fe_trim),
@@ -328,6 +347,7 @@ int main(void) {
       test_that(a_waiting_shard_that_is_in_the_inbox_comes_back),
       test_that(a_visit_is_no_limit),
       test_that(a_request_that_finds_no_memory_gets_what_others_keep),
+      test_that(the_last_mixed_shard_comes_back),
   };
   return cmocka_run_group_tests_name("reclaim", tests, NULL, NULL);
 }

@@ -246,6 +246,42 @@ static void functions_may_be_left_out(void **state) {
   fe_heap_destroy(heap);
 }
 
+/* -- While others are at it -- */
+
+typedef struct crowd {
+  void **blocks;
+  size_t visited_count;
+} crowd_t;
+
+static void free_and_trim(void *blocks) {
+  for (size_t i = 0; i < MANY; i++) fe_free(((void **)blocks)[i]);
+  fe_trim();
+}
+
+static bool see_one_of_crowd(const fe_shard_view_t *view, const void *block, size_t size,
+                             void *user_data) {
+  (void)view, (void)block, (void)size;
+  crowd_t *crowd = user_data;
+  if (crowd->visited_count++ == 0) run_in_thread(free_and_trim, crowd->blocks);
+  return true;
+}
+
+/* What others free meanwhile, and what is trimmed, stays until the visit is over. */
+static void shards_stay_while_they_are_visited(void **state) {
+  (void)state;
+  static void *blocks[MANY];
+  fe_heap_t *heap = new_heap(NULL);
+  for (size_t i = 0; i < MANY; i++) {
+    blocks[i] = fe_heap_alloc(heap, 1000);
+    assert_non_null(blocks[i]);
+  }
+  crowd_t crowd = {.blocks = blocks};
+  assert_true(fe_heap_visit(heap, &(fe_visitor_t){.block = see_one_of_crowd}, &crowd));
+  assert_int_equal(crowd.visited_count, MANY);
+  assert_int_equal(fe_heap_used_bytes(heap), 0);
+  fe_heap_destroy(heap);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       test_that(an_empty_heap_is_a_nursery_without_blocks),
@@ -258,6 +294,7 @@ int main(void) {
       test_that(the_threads_own_heap_can_be_visited),
       test_that(a_visitor_can_end_the_visit),
       test_that(functions_may_be_left_out),
+      test_that(shards_stay_while_they_are_visited),
   };
   return cmocka_run_group_tests_name("visit", tests, NULL, NULL);
 }
