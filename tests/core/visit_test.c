@@ -270,7 +270,7 @@ static bool see_one_of_crowd(const fe_shard_view_t *view, const void *block, siz
 static void shards_stay_while_they_are_visited(void **state) {
   (void)state;
   static void *blocks[MANY];
-  fe_heap_t *heap = new_heap(NULL);
+  fe_heap_t *heap = new_heap(0);
   for (size_t i = 0; i < MANY; i++) {
     blocks[i] = fe_heap_alloc(heap, 1000);
     assert_non_null(blocks[i]);
