@@ -1,14 +1,24 @@
-/* Frees by other threads (core/slab/remote.c, core/heap/heap_free.c, heap_alloc.c, queue.c).
+/* Frees by other threads (core/slab/remote.c, core/heap/heap_free.c, heap_alloc.c, heap_inline.h,
+ * queue.c, reclaim.c).
  *
- * One owner, REMOTES threads that free blocks which the owner handed to them, SHARDS shards of
- * BLOCKS blocks each. Inlines are named after the functions that they follow; each statement, or
- * atomic group, is one access to memory that another thread can see. NURSERY: shard 1 is one that
- * is in no queue and never given up; LARGE: it is a large block, given up when it is woken; MIXED:
- * it is a mixed shard, in no queue and given up when it is empty.
+ * A heap with its holder, REMOTES threads that free blocks which the holder handed to them, SHARDS
+ * shards of one class with BLOCKS blocks each. Inlines are named after the functions that they
+ * follow; each statement, or atomic group, is one access to memory that another thread can see; what
+ * only those see who are inside of the gate may be changed along with it. NURSERY: shard 1 is one
+ * that is in no queue and never given up; LARGE: it is a large block, given up when it is woken;
+ * MIXED: it is a mixed shard, in no queue and given up when it is empty.
+ *
+ * The holder allocates, frees, hands blocks on and collects as it likes, and for ever. TIGHT: it
+ * also closes its quick ways and opens them again. VISITS: the last of the other threads goes inside
+ * of the gate at any time, to get back what nobody uses; each of them may do so when it has freed
+ * the last block of a shard. HANDS_OVER: the holder lets the heap go and claims it again.
  *
  * Checked: no block is lost, handed out twice or freed twice; whatever others freed comes back by
  * the inbox or in a listed shard (no lost wake-up); a shard is given up only when nobody will touch
- * it any more; and the owner never waits for anybody (no cycle without progress).
+ * it any more, the holder on its quick ways included; a heap in which nothing is left, and no leaver
+ * counted, is touched by nobody; nobody ever waits, but for who is inside of the gate (no cycle
+ * without progress). With VISITS, when all blocks were freed and a visitor has looked, the heap
+ * keeps its current shard and what its holder emptied itself; handed over, it keeps nothing.
  *
  * Each MUTATION_... leaves out or changes one step, and must be found out. */
 
@@ -32,18 +42,20 @@
 #define ASLEEP 1
 #define WAKING 2
 
-#ifdef NURSERY
-#define HAS_QUEUE(shard) ((shard) != 1)
-#else
-#ifdef LARGE
-#define HAS_QUEUE(shard) ((shard) != 1)
-#else
-#ifdef MIXED
+/* fe_shard_state_t */
+#define CURRENT 0
+#define WAITING 1
+#define FULL 2
+
+/* fe_gate_t */
+#define FREE_GATE 0
+#define HELD_GATE 1
+#define SHUT_GATE 2
+
+#if defined(NURSERY) || defined(LARGE) || defined(MIXED)
 #define HAS_QUEUE(shard) ((shard) != 1)
 #else
 #define HAS_QUEUE(shard) true
-#endif
-#endif
 #endif
 #ifdef MIXED
 #define IS_MIXED(shard) ((shard) == 1)
@@ -55,147 +67,229 @@
 #else
 #define IS_LARGE(shard) false
 #endif
+#ifdef GOES
+#define HANDS_OVER
+#endif
+#if defined(TIGHT) || defined(HANDS_OVER)
+#define IS_TIGHT is_tight
+#else
+#define IS_TIGHT false
+#endif
 
-/* What all threads see: the word `remote` of each shard, links in blocks, the inbox. */
+/* What all threads see: the word `remote` of each shard, links in blocks, the inbox, counts. */
 byte remote_blocks[SHARDS + 1];
+byte remote_count[SHARDS + 1];
 byte remote_state[SHARDS + 1];
 byte block_next[BLOCK_COUNT + 1];
 byte woken_next[SHARDS + 1];
 byte inbox;
+bool has_emptied; /* the inbox's `emptied` is above 0 */
+byte used[SHARDS + 1];
+byte leavers; /* fe_remote_leavers */
+byte gate = HELD_GATE;
+
+/* Of whoever is inside; the quick ways take from and put into free lists, and read `current`. In
+ * a tight heap they find no block, and no shard that shows its owner. */
+byte free_list[SHARDS + 1]; /* `free`; while the account is tight, `kept` */
+byte shard_state[SHARDS + 1];
+byte current = NIL;
+bool is_live[SHARDS + 1];
+bool is_tight;
+bool has_rested;
 
 /* Which block a thread is to free; NIL: none, it waits. */
 byte hand[REMOTES + 1];
 
-/* For the checks only: where each block is, and how many threads or messages will still touch a
- * shard. */
-#define FREE 0     /* on the owner's free list, or in a shard that is not live */
-#define HELD 1     /* the owner's program has it */
+/* All was freed, and another thread is to look once more. */
+bool is_look_wanted;
+
+/* For the checks only: where each block is, how many threads or messages will still touch a
+ * shard, how many threads the heap without having a block of it, who counted a shard down to 0. */
+#define FREE 0     /* on a free list, or in a shard that is not live */
+#define HELD 1     /* the holder's program has it */
 #define SENT 2     /* in another thread's hand */
 #define RETURNED 3 /* in the shard's list of blocks that others freed */
 byte place[BLOCK_COUNT + 1];
 byte touching[SHARDS + 1];
+byte touching_heap;
+bool is_emptied_by_holder[SHARDS + 1];
+#define IS_HOLDER (_pid == 1)
 
-/* -- Other threads ------------------------------------------------------------------------------ */
+/* -- gate.h, as far as it matters here -- */
 
-inline inbox_push() {
-  inbox_head = inbox;
+#if defined(VISITS) || defined(HANDS_OVER)
+inline fe_gate_enter() {
+  atomic { gate != SHUT_GATE -> gate_before = gate; gate = SHUT_GATE }
+}
+
+inline fe_gate_leave() { atomic { gate = gate_before; gate_before = 0 } }
+#else
+inline fe_gate_enter() { skip }
+inline fe_gate_leave() { skip }
+#endif
+
+/* -- remote.c ----------------------------------------------------------------------------------- */
+
+inline fe_inbox_put(shard) {
+  d_step { inbox_head = inbox; woken_next[shard] = inbox_head };
   do
-  :: woken_next[shard] = inbox_head;
-     atomic {
+  :: atomic {
        if
-       :: inbox == inbox_head -> inbox = shard; break
-       :: else -> inbox_head = inbox
+       :: inbox == inbox_head -> inbox = shard; inbox_head = NIL; break
+       :: else -> inbox_head = inbox; woken_next[shard] = inbox_head
        fi
      }
   od
 }
 
+inline enter_leavers() { atomic { leavers++; is_counted = true } }
+
+/* Along with what only the caller knows of yet. */
+#define SEE_WORD(shard)               \
+  seen_blocks = remote_blocks[shard]; \
+  seen_count = remote_count[shard];   \
+  seen_state = remote_state[shard];   \
+  is_last = seen_count + 1 >= seen_used; \
+  block_next[block] = seen_blocks
+
+#define WORD_IS_AS_SEEN(shard)           \
+  (remote_blocks[shard] == seen_blocks && \
+   remote_count[shard] == seen_count && remote_state[shard] == seen_state)
+
+/* The word with one more block in front. */
+#define SET_WITH_BLOCK(shard)                                       \
+  remote_blocks[shard] = block;                                     \
+  remote_count[shard] = seen_count + 1;                             \
+  place[block] = RETURNED;                                          \
+  if                                                                \
+  :: seen_state != ASLEEP -> touching[shard]--                      \
+  :: else                                                           \
+  fi;                                                               \
+  if                                                                \
+  :: is_last -> touching_heap++                                     \
+  :: else                                                           \
+  fi
+
+/* is_last: whether no block of the shard is in anybody's hands any more, as far as can be seen. */
 inline fe_remote_free() {
-  d_step { seen_blocks = remote_blocks[shard]; seen_state = remote_state[shard] };
+  seen_used = (HAS_QUEUE(shard) -> used[shard] : 255);
+  d_step { SEE_WORD(shard) };
   do
-  :: block_next[block] = seen_blocks;
+#ifndef MUTATION_LEAVER_IS_COUNTED_LATE
+  :: is_last && !is_counted -> enter_leavers()
+  :: !is_last || is_counted ->
+#else
+  :: true ->
+#endif
 #ifdef MUTATION_PUSH_WITHOUT_COMPARISON
      skip;
      d_step {
-       remote_blocks[shard] = block;
-#ifndef MUTATION_NOBODY_WAKES
        remote_state[shard] = (seen_state == ASLEEP -> WAKING : seen_state);
-#endif
-       place[block] = RETURNED
+       SET_WITH_BLOCK(shard)
      };
-     if :: seen_state != ASLEEP -> touching[shard]-- :: else fi;
      break
 #else
      atomic {
        if
-       :: remote_blocks[shard] == seen_blocks && remote_state[shard] == seen_state ->
-          remote_blocks[shard] = block;
+       :: WORD_IS_AS_SEEN(shard) ->
 #ifdef MUTATION_NOBODY_WAKES
           seen_state = LISTED;
 #else
           remote_state[shard] = (seen_state == ASLEEP -> WAKING : seen_state);
 #endif
-          place[block] = RETURNED;
-          if :: seen_state != ASLEEP -> touching[shard]-- :: else fi;
+          SET_WITH_BLOCK(shard);
           break
-       :: else -> seen_blocks = remote_blocks[shard]; seen_state = remote_state[shard]
+       :: else -> SEE_WORD(shard)
        fi
      }
 #endif
   od;
+#ifdef MUTATION_LEAVER_IS_COUNTED_LATE
   if
-  :: seen_state == ASLEEP -> inbox_push()
+  :: is_last -> enter_leavers()
+  :: else
+  fi;
+#endif
+  if
+  :: seen_state == ASLEEP -> fe_inbox_put(shard)
+  :: else
+  fi;
+  if
+  :: is_counted && !is_last -> atomic { leavers--; is_counted = false }
   :: else
   fi
 }
 
-proctype other_thread(byte me) {
-  byte block, shard, seen_blocks, seen_state, inbox_head;
-end_waiting:
-progress_freed:
-  do
-  :: hand[me] != NIL ->
-     d_step { block = hand[me]; shard = SHARD_OF(block) };
-     fe_remote_free();
-     atomic { block = 0; shard = 0; seen_blocks = 0; seen_state = 0; inbox_head = 0; hand[me] = NIL }
-  od
+/* got: whether all blocks that are handed out are in the list of blocks that others freed. */
+inline fe_remote_is_all(shard) {
+  number = remote_count[shard];
+  atomic {
+#ifdef MUTATION_NONE_IS_ALL
+    got = (number == used[shard]);
+#else
+    got = (number > 0 && number == used[shard]);
+#endif
+    number = 0
+  }
 }
-
-/* -- The owner: steps of the protocol --------------------------------------------------------- */
 
 /* Puts a list of blocks that others freed on the shard's free list. */
+#define PUT_BACK_LIST(shard)                                                                    \
+  number = 0;                                                                                   \
+  do                                                                                            \
+  :: list != NIL ->                                                                             \
+     assert(is_live[shard] && place[list] == RETURNED && SHARD_OF(list) == shard);              \
+     next = block_next[list];                                                                   \
+     block_next[list] = free_list[shard];                                                       \
+     free_list[shard] = list;                                                                   \
+     place[list] = FREE;                                                                        \
+     number++;                                                                                  \
+     list = next                                                                                \
+  :: else -> break                                                                              \
+  od;                                                                                           \
+  next = NIL
+
+/* The blocks are on the free list: counts them. */
 inline fe_heap_take_in(shard) {
-  do
-  :: list != NIL ->
-     d_step {
-       assert(place[list] == RETURNED);
-       assert(SHARD_OF(list) == shard);
-       next = block_next[list];
-       block_next[list] = free_list[shard];
-       free_list[shard] = list;
-       place[list] = FREE;
-       used[shard]--;
-       list = next;
-       next = NIL
-     }
-  :: else -> break
-  od
+  if
+  :: number > 0 ->
+     used[shard] = used[shard] - number;
+     number = 0;
+     is_emptied_by_holder[shard] = (IS_HOLDER && used[shard] == 0)
+  :: else
+  fi
 }
 
-/* got: whether there were any. */
+/* The blocks are taken in as well, but for their count. got: whether there were any. */
 inline fe_remote_take(shard) {
-  list = NIL;
-  if
-  :: remote_blocks[shard] != NIL ->
-     d_step {
-       list = remote_blocks[shard];
-       remote_blocks[shard] = NIL;
+  d_step {
+    got = remote_count[shard] > 0;
+    list = remote_blocks[shard];
+    remote_blocks[shard] = NIL;
+    remote_count[shard] = 0;
 #ifdef MUTATION_TAKE_FORGETS_WAKING
-       remote_state[shard] = LISTED;
+    remote_state[shard] = (got -> LISTED : remote_state[shard]);
 #endif
-     }
-  :: else
-  fi;
-  got = (list != NIL);
-  fe_heap_take_in(shard)
+    PUT_BACK_LIST(shard)
+  }
 }
 
 /* got: whether the shard may leave its queue. */
 inline fe_remote_sleep(shard) {
 #ifdef MUTATION_SLEEP_WITHOUT_COMPARISON
   if
-  :: remote_blocks[shard] != NIL -> got = false
-  :: else -> d_step { remote_blocks[shard] = NIL; remote_state[shard] = ASLEEP; got = true }
+  :: remote_count[shard] > 0 -> got = false
+  :: else -> d_step { remote_blocks[shard] = NIL; remote_count[shard] = 0; remote_state[shard] = ASLEEP; got = true }
   fi
 #else
   atomic {
     if
-    :: remote_blocks[shard] != NIL -> got = false
+    :: remote_count[shard] > 0 -> got = false
 #ifndef MUTATION_SLEEP_FORGETS_WAKING
-    :: remote_blocks[shard] == NIL && remote_state[shard] == WAKING -> got = true
-    :: remote_blocks[shard] == NIL && remote_state[shard] != WAKING ->
+    :: remote_count[shard] == 0 && remote_state[shard] == WAKING -> got = true
+    :: remote_count[shard] == 0 && remote_state[shard] != WAKING ->
 #else
-    :: remote_blocks[shard] == NIL ->
+    :: remote_count[shard] == 0 ->
 #endif
        remote_state[shard] = ASLEEP;
        got = true
@@ -220,63 +314,78 @@ inline fe_remote_list(shard) {
 #endif
 }
 
-/* The message has been consumed: whoever sent it touches the shard no more. */
-inline fe_remote_wake(shard) {
+/* The same. The message has been consumed: whoever sent it touches the shard no more. */
+inline fe_remote_wake(shard, state) {
   d_step {
-    assert(remote_state[shard] == WAKING);
+    assert(is_live[shard] && remote_state[shard] == WAKING);
     list = remote_blocks[shard];
     remote_blocks[shard] = NIL;
-    remote_state[shard] = (HAS_QUEUE(shard) -> LISTED : ASLEEP);
-    touching[shard]--
+    remote_count[shard] = 0;
+    remote_state[shard] = state;
+    touching[shard]--;
+    PUT_BACK_LIST(shard)
   }
 }
 
 inline fe_inbox_take() {
-  woken = NIL;
-  if
-  :: inbox != NIL ->
 #ifdef MUTATION_INBOX_WITHOUT_EXCHANGE
-     woken = inbox;
-     inbox = NIL
+  woken = inbox;
+  inbox = NIL
 #else
-     d_step { woken = inbox; inbox = NIL }
+  d_step { woken = inbox; inbox = NIL }
+#endif
+}
+
+/* -- queue.c: which shard is the next in the queue does not matter here --------------------------- */
+
+/* The shard leaves the queue, if it is in one: another one may be the current one now. */
+inline unlist_shard(shard) {
+  if
+  :: current == shard ->
+     current = NIL;
+#if SHARDS > 1
+     if
+     :: is_live[3 - shard] && HAS_QUEUE(3 - shard) && shard_state[3 - shard] == WAITING ->
+        current = 3 - shard;
+        shard_state[3 - shard] = CURRENT
+     :: else
+     fi
 #endif
   :: else
   fi
 }
 
-/* -- The owner: what it does with them ------------------------------------------------------------ */
-
+/* Its units are somebody else's now. */
 inline give_up(shard) {
   d_step {
+    assert(is_live[shard]);
     assert(used[shard] == 0);
-    assert(remote_blocks[shard] == NIL);
+    assert(remote_count[shard] == 0);
     assert(touching[shard] == 0);
+    unlist_shard(shard);
     is_live[shard] = false;
-    is_listed[shard] = false;
+    is_emptied_by_holder[shard] = false;
+    shard_state[shard] = WAITING;
     free_list[shard] = NIL;
     woken_next[shard] = NIL;
     remote_state[shard] = ASLEEP;
-    i = FIRST_BLOCK(shard);
+    number = FIRST_BLOCK(shard);
     do
-    :: i < FIRST_BLOCK(shard) + BLOCKS -> assert(place[i] == FREE); block_next[i] = NIL; i++
+    :: number < FIRST_BLOCK(shard) + BLOCKS ->
+       assert(place[number] == FREE);
+       block_next[number] = NIL;
+       number++
     :: else -> break
     od;
-    i = 0
+    number = 0
   }
 }
 
-/* A look at the state without any order: WAKING stays until the owner itself has the message. */
+/* A look at the state without any order: WAKING stays until somebody inside has the message. */
 inline fe_heap_give_up_shard(shard) {
 #ifdef MUTATION_GIVE_UP_WHILE_WAKING
   give_up(shard)
 #else
-#ifdef MUTATION_OWNER_WAITS
-  do
-  :: remote_state[shard] == WAKING && inbox == NIL
-  :: else -> break
-  od;
-#endif
   if
   :: remote_state[shard] == WAKING
   :: else -> give_up(shard)
@@ -284,15 +393,59 @@ inline fe_heap_give_up_shard(shard) {
 #endif
 }
 
-/* Whether the shard is the current one of its class, which is kept, is left open. */
-inline fe_heap_shard_after_free(shard) {
+inline fe_heap_give_up_full_shard(shard) { give_up(shard) }
+
+inline fe_heap_list_shard(shard) {
+  d_step {
+    if
+    :: current == NIL -> current = shard; shard_state[shard] = CURRENT
+    :: else -> shard_state[shard] = WAITING
+    fi
+  };
+#ifndef MUTATION_TIGHT_SHARD_IS_LISTED
   if
-  :: used[shard] == 0 && HAS_QUEUE(shard) -> fe_heap_give_up_shard(shard)
-  :: true
+  :: IS_TIGHT
+  :: else -> fe_remote_list(shard)
+  fi
+#else
+  fe_remote_list(shard)
+#endif
+}
+
+inline fe_heap_unshelve_shard(shard) { fe_heap_list_shard(shard) }
+inline fe_heap_shelve_shard(shard) { d_step { assert(is_live[shard]); unlist_shard(shard); shard_state[shard] = FULL } }
+
+/* -- heap_free.c, for who is inside --------------------------------------------------------------- */
+
+inline give_up_if_empty(shard) {
+  if
+  :: shard_state[shard] == WAITING && used[shard] == 0 -> fe_heap_give_up_shard(shard)
+  :: else
   fi
 }
 
-/* No look at the state: a shard whose blocks are all back has no message on its way. */
+inline wake_blocks(shard) {
+  atomic { fe_heap_take_in(shard) };
+  atomic {
+    got = false;
+    if
+    :: shard_state[shard] == FULL && free_list[shard] == NIL -> fe_remote_sleep(shard)
+    :: else
+    fi;
+    if
+    :: got -> got = false
+    :: else ->
+       if
+       :: shard_state[shard] == FULL -> fe_heap_unshelve_shard(shard)
+       :: else
+       fi;
+       give_up_if_empty(shard)
+    fi
+  }
+}
+
+/* No look at the state: a mixed shard whose blocks are all back has no message on its way. The first
+ * one of the list is kept; whether this is it is left open. */
 inline fe_mixed_after_free(shard) {
   if
   :: used[shard] == 0 && IS_MIXED(shard) -> give_up(shard)
@@ -300,30 +453,16 @@ inline fe_mixed_after_free(shard) {
   fi
 }
 
-inline fe_heap_shelve_shard(shard) { is_listed[shard] = false }
-inline fe_heap_unshelve_shard(shard) { is_listed[shard] = true }
-
-inline wake_blocks(shard) {
-  fe_heap_take_in(shard);
-  got = false;
-  if
-  :: !is_listed[shard] && free_list[shard] == NIL -> fe_remote_sleep(shard)
-  :: else
-  fi;
-  if
-  :: got
-  :: else ->
-     fe_heap_unshelve_shard(shard);
-     fe_heap_shard_after_free(shard)
-  fi
-}
-
-inline wake(shard) {
-  fe_remote_wake(shard);
+inline fe_heap_wake_shard(shard) {
+#ifdef MUTATION_TIGHT_SHARD_IS_LISTED
+  fe_remote_wake(shard, (HAS_QUEUE(shard) -> LISTED : ASLEEP));
+#else
+  fe_remote_wake(shard, (HAS_QUEUE(shard) && !IS_TIGHT -> LISTED : ASLEEP));
+#endif
   if
   :: HAS_QUEUE(shard) -> wake_blocks(shard)
-  :: IS_LARGE(shard) -> fe_heap_take_in(shard); give_up(shard)
-  :: else -> fe_heap_take_in(shard); fe_mixed_after_free(shard)
+  :: IS_LARGE(shard) -> atomic { fe_heap_take_in(shard); give_up(shard) }
+  :: else -> atomic { fe_heap_take_in(shard); fe_mixed_after_free(shard) }
   fi
 }
 
@@ -334,47 +473,379 @@ inline fe_heap_drain() {
 #ifndef MUTATION_NEXT_READ_AFTER_WAKE
      next_woken = woken_next[woken];
 #endif
-     assert(is_live[woken]);
-     wake(woken);
+     fe_heap_wake_shard(woken);
 #ifdef MUTATION_NEXT_READ_AFTER_WAKE
      next_woken = woken_next[woken];
 #endif
-     woken = next_woken
+     atomic { woken = next_woken; next_woken = NIL }
   :: else -> break
-  od;
-  next_woken = NIL
+  od
 }
 
-/* Any listed shard may be the first of the queue. current: one with a free block, or NIL. */
+/* -- account.c: closing and opening the quick ways; when is left open ------------------------------ */
+
+/* Afterwards, each shard of the queue is asleep. */
+inline fe_account_tighten() {
+  if
+  :: is_tight
+  :: else ->
+     fe_heap_drain();
+     shard = 1;
+     do
+     :: shard <= SHARDS ->
+        if
+        :: is_live[shard] && HAS_QUEUE(shard) && shard_state[shard] != FULL ->
+           do
+           :: fe_remote_take(shard);
+              atomic { fe_heap_take_in(shard) };
+              atomic {
+                fe_remote_sleep(shard);
+                if
+                :: got -> break
+                :: else
+                fi
+              }
+           od
+        :: else
+        fi;
+        shard++
+     :: else -> break
+     od;
+     atomic { shard = NIL; got = false; is_tight = true }
+  fi
+}
+
+inline open() {
+  is_tight = false;
+  shard = 1;
+  do
+  :: shard <= SHARDS ->
+     if
+     :: is_live[shard] && HAS_QUEUE(shard) && shard_state[shard] != FULL -> fe_remote_list(shard)
+     :: else
+     fi;
+     shard++
+  :: else -> break
+  od;
+  shard = NIL
+}
+
+/* A budget may refuse at any time, and have room again. */
+inline fe_account_settle() {
+  fe_gate_enter();
+  if
+#ifdef TIGHT
+  :: !is_tight -> fe_account_tighten()
+#else
+  :: !is_tight
+#endif
+  :: is_tight -> open()
+  fi;
+  fe_gate_leave()
+}
+
+/* -- heap.c -------------------------------------------------------------------------------------- */
+
+/* Inside. with_current: the current shard is given up as well. What fe_account_settle does is a call of
+ * its own here. */
+inline collect() {
+  fe_heap_drain();
+  shard = 1;
+  do
+  :: shard <= SHARDS ->
+     if
+     :: is_live[shard] && HAS_QUEUE(shard) && shard_state[shard] != FULL ->
+        fe_remote_take(shard);
+#ifdef MUTATION_OWNER_WAITS
+        do
+        :: remote_state[shard] == WAKING && inbox == NIL
+        :: else -> break
+        od;
+#endif
+        atomic {
+          fe_heap_take_in(shard);
+          if
+          :: used[shard] == 0 && (with_current || shard_state[shard] != CURRENT) ->
+             fe_heap_give_up_shard(shard)
+          :: else
+          fi;
+          shard++
+        }
+     :: is_live[shard] && IS_MIXED(shard) ->
+#ifdef MUTATION_MIXED_TAKEN_EARLY
+        fe_remote_take(shard);
+        atomic { fe_heap_take_in(shard) };
+#endif
+        atomic {
+          if
+          :: used[shard] == 0 -> give_up(shard)
+          :: else
+          fi;
+          shard++
+        }
+     :: else -> shard++
+     fi
+  :: else -> break
+  od;
+  atomic { shard = NIL; got = false }
+}
+
+/* -- reclaim.c ----------------------------------------------------------------------------------- */
+
+/* A shard of blocks that was full, or waits, when others began to free into it: it is given up if it
+ * is empty. got: whether it was. */
+inline give_up_woken(shard) {
+  got = false;
+#ifdef MUTATION_ONLY_FULL_SHARDS_ARE_LOOKED_AT
+  if
+  :: shard_state[shard] == FULL -> fe_remote_is_all(shard)
+#else
+  if
+  :: shard_state[shard] != CURRENT -> fe_remote_is_all(shard)
+#endif
+  :: else
+  fi;
+  if
+  :: got ->
+     fe_remote_wake(shard, LISTED);
+     atomic { fe_heap_take_in(shard); give_up(shard) }
+  :: else
+  fi
+}
+
+inline look_through_inbox() {
+  fe_inbox_take();
+  do
+  :: woken != NIL ->
+     next_woken = woken_next[woken];
+     if
+     :: HAS_QUEUE(woken) ->
+        give_up_woken(woken);
+        if
+        :: got
+#ifdef MUTATION_MESSAGE_IS_DROPPED
+        :: else
+#else
+        :: else -> fe_inbox_put(woken)
+#endif
+        fi
+     :: else -> fe_heap_wake_shard(woken)
+     fi;
+     atomic { woken = next_woken; next_woken = NIL; got = false }
+  :: else -> break
+  od
+}
+
+inline look_through_queue() {
+  shard = 1;
+  do
+  :: shard <= SHARDS ->
+#ifdef MUTATION_VISITOR_TAKES_CURRENT
+     if
+     :: is_live[shard] && HAS_QUEUE(shard) && shard_state[shard] != FULL ->
+#else
+     if
+     :: is_live[shard] && HAS_QUEUE(shard) && shard_state[shard] == WAITING ->
+#endif
+#ifdef MUTATION_VISITOR_TAKES_WHAT_IS_THERE
+        got = true;
+#else
+#ifdef MUTATION_ONLY_FULL_SHARDS_ARE_LOOKED_AT
+        fe_remote_is_all(shard);
+#else
+        got = false;
+        if
+        :: remote_state[shard] != WAKING -> fe_remote_is_all(shard)
+        :: else
+        fi;
+#endif
+#endif
+        if
+        :: got ->
+           fe_remote_take(shard);
+           atomic {
+             fe_heap_take_in(shard);
+             if
+             :: used[shard] == 0 -> fe_heap_give_up_shard(shard)
+             :: else
+             fi
+           }
+        :: else
+        fi
+#ifdef MUTATION_FULL_SHARD_WITHOUT_MESSAGE
+     :: is_live[shard] && HAS_QUEUE(shard) && shard_state[shard] == FULL ->
+        fe_remote_is_all(shard);
+        if
+        :: got -> fe_remote_take(shard); atomic { fe_heap_take_in(shard); give_up(shard) }
+        :: else
+        fi
+#endif
+     :: is_live[shard] && IS_MIXED(shard) -> /* fe_mixed_collect */
+        if
+        :: used[shard] == 0 -> give_up(shard)
+        :: else
+        fi
+     :: else
+     fi;
+     shard++
+  :: else -> break
+  od;
+  atomic { shard = NIL; got = false }
+}
+
+inline reclaim_of_holder() {
+  if
+  :: IS_TIGHT -> fe_heap_drain()
+  :: else ->
+     look_through_inbox();
+     look_through_queue()
+  fi
+}
+
+inline reclaim_of_nobody() {
+#ifndef MUTATION_NOBODYS_HEAP_STAYS_OPEN
+  fe_account_tighten();
+#endif
+  collect();
+  has_rested = true
+}
+
+/* Whoever sees that nothing is left, and no leaver, may end the heap. */
+inline is_over() {
+  atomic {
+    if
+#if SHARDS > 1
+    :: !is_live[1] && !is_live[2] && leavers == 0 -> assert(touching_heap == 0)
+#else
+    :: !is_live[1] && leavers == 0 -> assert(touching_heap == 0)
+#endif
+    :: else
+    fi
+  }
+}
+
+/* Inside. */
+inline reclaim() {
+  has_emptied = false;
+#ifdef HANDS_OVER
+  if
+  :: gate_before == FREE_GATE -> reclaim_of_nobody()
+  :: else -> reclaim_of_holder()
+  fi;
+#else
+  reclaim_of_holder();
+#endif
+  is_over()
+}
+
+/* got: whether a look inside would find what the last one left. */
+inline is_as_it_was() {
+  if
+  :: inbox != NIL || has_emptied -> got = false
+#ifdef MUTATION_TIGHT_HEAP_IS_AS_IT_WAS
+  :: else -> got = IS_TIGHT || has_rested
+#else
+  :: else -> got = (gate == FREE_GATE && has_rested) || (gate == HELD_GATE && IS_TIGHT)
+#endif
+  fi
+}
+
+/* -- Other threads -------------------------------------------------------------------------------- */
+
+proctype other_thread(byte me) {
+  byte block, shard, seen_used, seen_blocks, seen_count, seen_state, inbox_head;
+  byte list, next, number, woken, next_woken, gate_before;
+  bool got, is_last, is_counted, is_asked;
+  bool with_current = true;
+end_waiting:
+  do
+  :: hand[me] != NIL -> /* fe_heap_free_remotely */
+progress_free:
+     atomic { block = hand[me]; shard = SHARD_OF(block) };
+     fe_remote_free();
+     atomic { shard = NIL; block = NIL; seen_used = 0; seen_blocks = NIL; seen_count = 0; seen_state = 0 };
+     if
+     :: is_last -> /* fe_heap_after_emptied: so many that it is worth a look is left open */
+        has_emptied = true;
+        if
+        :: true -> goto done
+#ifdef VISITS
+        :: atomic { gate != SHUT_GATE -> gate_before = gate; gate = SHUT_GATE }; goto inside
+#endif
+        fi
+     :: else -> hand[me] = NIL
+     fi
+#ifdef VISITS
+  :: atomic { me == REMOTES && hand[me] == NIL -> is_asked = is_look_wanted }; /* fe_heap_reclaim */
+progress_look:
+     is_as_it_was();
+     if
+     :: got -> atomic { got = false; is_look_wanted = is_look_wanted && !is_asked; is_asked = false }
+     :: else ->
+        fe_gate_enter();
+inside: reclaim();
+        fe_gate_leave();
+        if
+        :: is_last -> goto done
+        :: else -> atomic { is_look_wanted = is_look_wanted && !is_asked; is_asked = false }
+        fi
+     fi
+#endif
+  :: false ->
+done:atomic { leavers--; is_counted = false; is_last = false; touching_heap--; hand[me] = NIL } /* fe_remote_leave */
+  od
+}
+
+/* -- The holder: allocations -------------------------------------------------------------------- */
+
+/* got: whether there was a block. */
+inline pop(shard) {
+  d_step {
+    got = false;
+    if
+    :: shard != NIL && free_list[shard] != NIL ->
+       block = free_list[shard];
+       assert(is_live[shard] && place[block] == FREE);
+       free_list[shard] = block_next[block];
+       block_next[block] = NIL;
+       place[block] = HELD;
+       held_count++;
+       block = NIL;
+       got = true
+    :: else
+    fi
+  }
+}
+
+inline count_up(shard) {
+  if
+  :: got -> atomic { assert(is_live[shard]); used[shard]++; got = false }
+  :: else
+  fi
+}
+
+/* shard: a current one with a free block, or NIL. */
 inline refill_current() {
-  current = NIL;
   do
   :: atomic {
+       shard = current;
        if
-       :: is_live[1] && is_listed[1] -> shard = 1
-#if SHARDS > 1
-       :: is_live[2] && is_listed[2] -> shard = 2
-#endif
-       :: else -> shard = NIL
+       :: shard == NIL -> break
+       :: shard != NIL && free_list[shard] != NIL -> break
+       :: else
        fi
      };
-     if
-     :: shard == NIL -> break
-     :: else
-     fi;
-     if
-     :: free_list[shard] != NIL -> current = shard; break
-     :: else
-     fi;
      fe_remote_take(shard);
      if
-     :: got -> current = shard; break
-     :: else
-     fi;
-     fe_remote_sleep(shard);
-     if
-     :: got -> fe_heap_shelve_shard(shard)
-     :: else
+     :: got -> atomic { fe_heap_take_in(shard); break }
+     :: else ->
+        atomic {
+          fe_remote_sleep(shard);
+          if
+          :: got -> fe_heap_shelve_shard(shard)
+          :: else
+          fi
+        }
      fi
   od
 }
@@ -392,64 +863,57 @@ inline add_shard() {
     if
     :: shard != NIL ->
        is_live[shard] = true;
-       is_listed[shard] = HAS_QUEUE(shard);
-       remote_state[shard] = (HAS_QUEUE(shard) -> LISTED : ASLEEP);
-       i = FIRST_BLOCK(shard);
-       free_list[shard] = i;
+       remote_state[shard] = (HAS_QUEUE(shard) && !IS_TIGHT -> LISTED : ASLEEP);
+       if
+       :: HAS_QUEUE(shard) -> shard_state[shard] = CURRENT; current = shard
+       :: else -> shard_state[shard] = FULL
+       fi;
+       number = FIRST_BLOCK(shard);
+       free_list[shard] = number;
        do
-       :: i < FIRST_BLOCK(shard) + BLOCKS - 1 -> block_next[i] = i + 1; i++
-       :: else -> block_next[i] = NIL; break
+       :: number < FIRST_BLOCK(shard) + BLOCKS - 1 -> block_next[number] = number + 1; number++
+       :: else -> block_next[number] = NIL; break
        od;
-       i = 0
+       number = 0
+    :: else
+    fi
+  }
+}
+
+inline fe_heap_alloc_slowly() {
+  fe_gate_enter();
+  fe_heap_drain();
+  if
+  :: true -> refill_current()
+#if defined(NURSERY) || defined(LARGE) || defined(MIXED)
+  :: is_live[1] && free_list[1] != NIL -> shard = 1
+#endif
+  fi;
+  atomic {
+    if
+    :: shard == NIL -> add_shard()
     :: else
     fi;
-    current = shard
-  }
-}
-
-inline pop() {
-  d_step {
-    block = free_list[current];
-    assert(place[block] == FREE);
-    free_list[current] = block_next[block];
-    block_next[block] = NIL;
-    place[block] = HELD;
-    held_count++;
-    used[current]++;
-    block = NIL
-  }
-}
-
-/* The short way takes from any shard's free list; the long way looks everywhere. */
-inline allocate() {
-  atomic {
-    current = NIL;
-    if
-    :: is_live[1] && (is_listed[1] || !HAS_QUEUE(1)) && free_list[1] != NIL -> current = 1
-#if SHARDS > 1
-    :: is_live[2] && is_listed[2] && free_list[2] != NIL -> current = 2
-#endif
-    :: true
-    fi
+    pop(shard);
+    count_up(shard)
   };
-  if
-  :: current == NIL ->
-     fe_heap_drain();
-     refill_current();
-     if
-     :: current == NIL -> add_shard()
-     :: else
-     fi
-  :: else
-  fi;
-  if
-  :: current != NIL && free_list[current] != NIL -> pop()
-  :: else
-  fi;
-  d_step { current = NIL; shard = NIL; got = false; list = NIL }
+  fe_gate_leave();
+  d_step { shard = NIL; got = false }
 }
 
-/* block: any one that the program holds; waits if there is none. */
+/* Any size at any time takes the slow way. */
+inline allocate() {
+  if
+  :: true -> fe_heap_alloc_slowly()
+  :: current != NIL && !IS_TIGHT ->
+     atomic { shard = current; pop(shard) };
+     atomic { count_up(shard); shard = NIL }
+  fi
+}
+
+/* -- The holder: frees ---------------------------------------------------------------------------- */
+
+/* block: any one that the program holds. */
 inline choose_held() {
   if
   :: place[1] == HELD -> block = 1
@@ -468,33 +932,81 @@ inline choose_held() {
   fi
 }
 
-/* A large block is freed by its owner without asking anybody, while nobody else knows of it. */
+/* The holder may be kept from going on between any two of these. */
+inline push_in_steps() {
+  d_step {
+    assert(is_live[shard] && place[block] == HELD);
+    held_count--;
+    block_next[block] = free_list[shard]
+  };
+  atomic { assert(is_live[shard]); free_list[shard] = block; place[block] = FREE; block = NIL }
+}
+
+/* got: whether it was the last one. */
+inline fe_shard_count_down() {
+  atomic {
+    assert(is_live[shard]);
+    used[shard]--;
+    got = (used[shard] == 0);
+    is_emptied_by_holder[shard] = got
+  }
+}
+
+inline fe_heap_free_quickly() {
+#ifdef MUTATION_COUNTED_BEFORE_PUSHED
+  fe_shard_count_down();
+  push_in_steps();
+#else
+  push_in_steps();
+  fe_shard_count_down();
+#endif
+  if
+  :: got -> assert(is_live[shard]); got = shard_state[shard] != CURRENT
+  :: else
+  fi;
+  if
+  :: got -> /* fe_heap_shard_emptied */
+     fe_gate_enter();
+     atomic { assert(is_live[shard]); give_up_if_empty(shard) };
+     fe_gate_leave()
+  :: else
+  fi
+}
+
+/* A large block is freed by its holder without asking anybody, while nobody else knows of it. */
+inline fe_heap_free_slowly() {
+  fe_gate_enter();
+  push_in_steps();
+  fe_shard_count_down();
+#ifdef MUTATION_LIST_WITHOUT_COMPARISON
+  if
+  :: HAS_QUEUE(shard) && shard_state[shard] == FULL -> fe_remote_list(shard)
+  :: else
+  fi;
+#endif
+  atomic {
+    if
+    :: IS_LARGE(shard) -> give_up(shard)
+    :: !HAS_QUEUE(shard) && !IS_LARGE(shard) -> fe_mixed_after_free(shard)
+    :: else ->
+       if
+       :: shard_state[shard] == FULL -> fe_heap_unshelve_shard(shard)
+       :: else
+       fi;
+       give_up_if_empty(shard)
+    fi
+  };
+  fe_gate_leave()
+}
+
+/* With pointers into blocks around, a free into any shard takes the slow way. */
 inline free_own() {
   shard = SHARD_OF(block);
-  d_step {
-    assert(place[block] == HELD);
-    block_next[block] = free_list[shard];
-    free_list[shard] = block;
-    place[block] = FREE;
-    held_count--;
-    used[shard]--
-  };
   if
-  :: IS_LARGE(shard) -> give_up(shard)
-  :: else ->
-     if
-     :: !is_listed[shard] && HAS_QUEUE(shard) ->
-        fe_remote_list(shard);
-        fe_heap_unshelve_shard(shard)
-     :: else
-     fi;
-     fe_heap_shard_after_free(shard);
-     if
-     :: is_live[shard] -> fe_mixed_after_free(shard)
-     :: else
-     fi
+  :: true -> fe_heap_free_slowly()
+  :: HAS_QUEUE(shard) && shard_state[shard] != FULL && !IS_TIGHT -> fe_heap_free_quickly()
   fi;
-  d_step { shard = NIL; block = NIL }
+  d_step { shard = NIL; block = NIL; got = false }
 }
 
 /* The thread that takes the block is known to touch its shard until it is through. */
@@ -508,39 +1020,47 @@ inline send(thread) {
   }
 }
 
+/* Or fe_heap_rest. */
 inline fe_heap_collect() {
-  fe_heap_drain();
-  shard = 1;
-  do
-  :: shard <= SHARDS ->
-     if
-     :: is_live[shard] && is_listed[shard] ->
-        fe_remote_take(shard);
-        fe_heap_shard_after_free(shard)
-     :: is_live[shard] && IS_MIXED(shard) ->
-#ifdef MUTATION_MIXED_TAKEN_EARLY
-        fe_remote_take(shard);
-#endif
-        fe_mixed_after_free(shard)
-     :: else
-     fi;
-     shard++
-  :: else -> break
-  od;
-  atomic { shard = NIL; got = false }
+  if
+  :: with_current = true
+  :: with_current = false
+  fi;
+  fe_gate_enter();
+  collect();
+  is_over();
+  fe_gate_leave();
+  with_current = false
 }
 
-/* -- The owner: its program ------------------------------------------------------------------- */
+/* -- The holder: its program ---------------------------------------------------------------------- */
+
+inline fe_heap_hand_over() {
+  fe_gate_enter();
+  gate_before = FREE_GATE;
+  fe_gate_leave();
+}
+
+inline fe_heap_take_over() {
+  atomic { gate == FREE_GATE -> gate = HELD_GATE }; /* fe_gate_claim */
+  has_rested = false
+}
+
+inline let_others_look() {
+  is_look_wanted = true;
+  !is_look_wanted
+}
 
 #define ALL_THREADS_WAIT (hand[1] == NIL && hand[REMOTES] == NIL)
 
-/* After all frees: what others freed lies in shards that the owner looks at. */
+/* After all frees: what others freed lies in shards that the holder looks at. */
 inline check_no_wake_up_is_lost() {
   shard = 1;
   do
   :: shard <= SHARDS ->
      assert(touching[shard] == 0);
-     assert(!is_live[shard] || is_listed[shard] || remote_blocks[shard] == NIL);
+     assert(!is_live[shard] || remote_count[shard] == 0 ||
+            (HAS_QUEUE(shard) && shard_state[shard] != FULL && !IS_TIGHT));
      assert(remote_state[shard] != WAKING);
      shard++
   :: else -> break
@@ -548,7 +1068,21 @@ inline check_no_wake_up_is_lost() {
   shard = NIL
 }
 
+/* After a visit, when all was freed. */
+inline check_nothing_is_kept(is_held) {
+  shard = 1;
+  do
+  :: shard <= SHARDS ->
+     assert(!is_live[shard] || (!HAS_QUEUE(shard) && !IS_MIXED(shard)) ||
+            (is_held && (shard_state[shard] == CURRENT || is_emptied_by_holder[shard])));
+     shard++
+  :: else -> break
+  od;
+  shard = NIL
+}
+
 inline check_all_blocks_are_back() {
+  assert(leavers == 0 && touching_heap == 0);
   block = 1;
   do
   :: block <= BLOCK_COUNT -> assert(place[block] == FREE); block++
@@ -558,30 +1092,33 @@ inline check_all_blocks_are_back() {
   do
   :: shard <= SHARDS ->
      block = free_list[shard];
-     i = 0;
+     number = 0;
      do
-     :: block != NIL -> assert(SHARD_OF(block) == shard); block = block_next[block]; i++
+     :: block != NIL -> assert(SHARD_OF(block) == shard); block = block_next[block]; number++
      :: else -> break
      od;
-     assert(i == (is_live[shard] -> BLOCKS : 0));
+     assert(number == (is_live[shard] -> BLOCKS : 0));
      assert(used[shard] == 0);
      shard++
   :: else -> break
   od;
-  shard = NIL
+  atomic { shard = NIL; number = 0 }
 }
 
-proctype owner() {
-  /* Free lists, counts, whether a shard is in the queue, whether there is one. */
-  byte free_list[SHARDS + 1];
-  byte used[SHARDS + 1];
-  bool is_listed[SHARDS + 1];
-  bool is_live[SHARDS + 1];
-  byte block, shard, current, list, next, woken, next_woken, held_count, i;
-  bool got;
+proctype holder() {
+  byte block, shard, list, next, woken, next_woken, inbox_head, held_count, number, gate_before;
+  bool got, with_current;
+#ifdef GOES
+  byte taken_count;
+#endif
 progress_next_call:
   do
+#ifdef GOES
+  :: taken_count < BLOCK_COUNT -> taken_count++; allocate()
+#else
   :: allocate()
+  :: fe_heap_collect()
+#endif
   :: held_count > 0 ->
      choose_held();
      if
@@ -591,18 +1128,49 @@ progress_next_call:
      :: hand[2] == NIL -> send(2)
 #endif
      fi
-  :: fe_heap_collect()
+#if defined(HANDS_OVER) && !defined(GOES)
+  :: fe_heap_hand_over();
+     if
+     :: held_count == 0 && ALL_THREADS_WAIT ->
+        let_others_look();
+        d_step { check_nothing_is_kept(false) }
+     :: true
+     fi;
+     fe_heap_take_over()
+#endif
+#if defined(TIGHT) || (defined(HANDS_OVER) && !defined(GOES))
+  :: fe_account_settle()
+#endif
+#ifdef GOES
+  :: held_count == 0 -> fe_heap_hand_over(); break
+#else
   :: held_count == 0 && ALL_THREADS_WAIT -> break
+#endif
   od;
+#ifdef GOES
+  ALL_THREADS_WAIT;
+  let_others_look();
+  d_step { check_nothing_is_kept(false) };
+  goto end
+#endif
+#ifdef VISITS
+  let_others_look(); /* while the holder sleeps */
+  d_step { check_nothing_is_kept(true) };
+#endif
+  with_current = true;
+  fe_gate_enter();
   fe_heap_drain();
+  got = false;
   d_step { check_no_wake_up_is_lost() };
-  fe_heap_collect();
-  d_step { check_all_blocks_are_back() }
+  collect();
+  fe_gate_leave();
+  d_step { check_all_blocks_are_back() };
+end: skip
 }
 
 init {
   atomic {
-    run owner();
+    run holder();
     run other_thread(1);
 #if REMOTES > 1
     run other_thread(2)
