@@ -1,0 +1,671 @@
+/* Accounts (core/heap/account.c, heap_alloc.c, heap_free.c, reclaim.c): what heaps charge a limit for
+ * that stands above them, while their quick ways allocate and free without counting.
+ *
+ * Two heaps under one limit of LIMIT blocks, each with its holder and with one shard of RESERVED blocks
+ * at a time, and a third thread, which frees what the holders hand to it. Each holder makes CALLS
+ * calls (that of the second heap OTHER_CALLS): it allocates, frees or hands a block on; then it frees what it still has, and hands its heap
+ * over. VISITS: the third thread goes through all heaps as well, now and then. An allocation that is
+ * refused goes through the other heap and tries again. Inlines are named after the functions that
+ * they follow; each statement, or atomic group, is one access to memory that another thread can see
+ * (but for figures of the heap, which only those see who are inside of its gate).
+ *
+ * Checked: the live blocks of both heaps never pass the limit, and those of a heap never its lease;
+ * an allocation is refused only if, at a moment while it was going on, what was live and the free
+ * blocks in current shards of heaps that were held left no room, or a holder had just opened its
+ * heap again and was about to take in what others freed; when all is freed, and both heaps
+ * are handed over and looked at, nothing is charged and no shard is left.
+ *
+ * Each MUTATION_... leaves out or changes one step, and must be found out. */
+
+#ifndef LIMIT
+#define LIMIT 2
+#endif
+#ifndef RESERVED
+#define RESERVED 2
+#endif
+#ifndef CALLS
+#define CALLS 3
+#endif
+#ifndef OTHER_CALLS
+#define OTHER_CALLS CALLS
+#endif
+
+/* fe_account_state_t */
+#define OPEN 0
+#define TRIMMED 1
+#define TIGHT 2
+
+/* fe_remote_state_t, fe_shard_state_t */
+#define LISTED 0
+#define ASLEEP 1
+#define WAKING 2
+#define NONE 0
+#define CURRENT 1
+#define FULL 2
+
+/* What all threads see: the budget above, of each heap its gate, its inbox (whether its shard is in
+ * it), the word of its shard, and what the quick ways touch. */
+short charged;
+bool roll; /* the lock */
+bool is_shut[2];
+bool is_held[2] = true;
+bool inbox[2];
+byte remote_count[2];
+byte remote_state[2];
+byte used[2];
+byte free_count[2]; /* blocks on `free` */
+
+/* Of who is inside. */
+byte account[2];
+short lease[2];
+byte shard_state[2]; /* NONE: there is no shard */
+byte capacity[2];    /* all that is carved: held_bytes as well */
+byte kept[2];
+bool has_rested[2];
+
+/* Blocks that the third thread is to free. */
+bool hand[2];
+
+/* For the checks only. */
+byte live[2];
+byte leaving; /* frees that have not returned: what they free need not be to be had yet */
+byte ended_count;
+
+#define CHECK(heap)                         \
+  assert(live[0] + live[1] <= LIMIT);       \
+  assert(live[heap] <= lease[heap]);        \
+  assert(charged == lease[0] + lease[1])
+
+#define REST(heap) \
+  (is_held[heap] && shard_state[heap] == CURRENT && account[heap] != TIGHT -> free_count[heap] : 0)
+
+/* Whether an allocation that goes on may be refused: since it began, there was a moment without room.
+ * Called with whatever makes more live, or more free in current shards. */
+bool may_refuse[2];
+#define NOTE_ROOM                                                  \
+  if                                                               \
+  :: live[0] + live[1] + leaving + REST(0) + REST(1) + 1 > LIMIT -> \
+     may_refuse[0] = true;                                         \
+     may_refuse[1] = true                                          \
+  :: else                                                          \
+  fi
+
+/* A heap that its holder opens counts with all that it leases, at that moment. */
+#define NOTE_OPENED(heap)                                              \
+  if                                                                   \
+  :: live[0] + live[1] - live[heap] + leaving + REST(1 - heap) +       \
+       lease[heap] + 1 > LIMIT ->                                      \
+     may_refuse[0] = true;                                             \
+     may_refuse[1] = true                                              \
+  :: else                                                              \
+  fi
+
+inline fe_gate_enter(heap) { atomic { !is_shut[heap] -> is_shut[heap] = true } }
+inline fe_gate_leave(heap) { is_shut[heap] = false }
+
+/* -- Charging: budget.pml has it in steps -- */
+
+/* got: whether there was room. */
+inline lease_more(heap, bytes) {
+  if
+  :: charged + (bytes) <= LIMIT ->
+     charged = charged + (bytes);
+     lease[heap] = lease[heap] + (bytes);
+     got = true
+  :: else -> got = false
+  fi
+}
+
+inline shrink_lease(heap, bytes) {
+  if
+  :: lease[heap] > (bytes) ->
+     charged = charged - (lease[heap] - (bytes));
+     lease[heap] = (bytes);
+     CHECK(heap)
+  :: else
+  fi
+}
+
+inline fe_account_free(heap, count) {
+  if
+  :: account[heap] == TIGHT && count > 0 -> shrink_lease(heap, lease[heap] - count)
+  :: else
+  fi
+}
+
+/* -- Taking in -- */
+
+/* The word's blocks are taken. */
+inline fe_heap_take_in(heap) {
+  if
+  :: account[heap] == TIGHT -> kept[heap] = kept[heap] + number
+  :: else -> free_count[heap] = free_count[heap] + number
+  fi;
+  used[heap] = used[heap] - number;
+  fe_account_free(heap, number);
+  number = 0;
+  NOTE_ROOM
+}
+
+inline fe_remote_take(heap) { number = remote_count[heap]; remote_count[heap] = 0 }
+
+inline fe_heap_take_remote(heap) {
+  atomic { fe_remote_take(heap) };
+  atomic { fe_heap_take_in(heap) }
+}
+
+/* The shard becomes the current one: there is no other. */
+inline fe_heap_unshelve_shard(heap) {
+  shard_state[heap] = CURRENT;
+  if
+  :: account[heap] != TIGHT && remote_state[heap] == ASLEEP -> remote_state[heap] = LISTED
+  :: else
+  fi;
+  NOTE_ROOM
+}
+
+inline fe_heap_wake_shard(heap) {
+  atomic {
+    assert(remote_state[heap] == WAKING && shard_state[heap] != NONE);
+    remote_state[heap] = (account[heap] == TIGHT -> ASLEEP : LISTED);
+    fe_remote_take(heap)
+  };
+  atomic { fe_heap_take_in(heap) };
+  atomic {
+    if
+    :: shard_state[heap] == FULL && free_count[heap] + kept[heap] == 0 && remote_count[heap] == 0 ->
+       remote_state[heap] = ASLEEP /* fe_remote_sleep */
+    :: shard_state[heap] == FULL && free_count[heap] + kept[heap] + remote_count[heap] > 0 ->
+       fe_heap_unshelve_shard(heap)
+    :: shard_state[heap] != FULL
+    fi
+  }
+}
+
+inline fe_heap_drain(heap) {
+  atomic {
+    if
+    :: inbox[heap] -> inbox[heap] = false; got = true
+    :: else -> got = false
+    fi
+  };
+  if
+  :: got -> fe_heap_wake_shard(heap)
+  :: else
+  fi
+}
+
+/* Nothing is in it; not while a message is on its way. */
+inline fe_heap_give_up_shard(heap) {
+  if
+  :: remote_state[heap] == WAKING
+  :: else ->
+     assert(used[heap] == 0 && remote_count[heap] == 0);
+     assert(free_count[heap] + kept[heap] == capacity[heap]);
+     capacity[heap] = 0;
+     free_count[heap] = 0;
+     kept[heap] = 0;
+     shard_state[heap] = NONE;
+     remote_state[heap] = ASLEEP;
+     shrink_lease(heap, 0) /* fe_account_after_give_up */
+  fi
+}
+
+/* -- account.c ----------------------------------------------------------------------------------- */
+
+/* What others freed is taken in, and the shard put to sleep. */
+inline close_shard(heap) {
+  do
+  :: fe_heap_take_remote(heap);
+     atomic {
+       if
+       :: remote_count[heap] == 0 ->
+          if
+          :: remote_state[heap] == LISTED -> remote_state[heap] = ASLEEP
+          :: else
+          fi;
+          break
+       :: else
+       fi
+     }
+  od;
+#ifndef MUTATION_QUICK_WAYS_STAY_OPEN
+  atomic { kept[heap] = kept[heap] + free_count[heap]; free_count[heap] = 0 }
+#endif
+}
+
+inline fe_account_tighten(heap) {
+  if
+  :: account[heap] == TIGHT
+  :: else ->
+     fe_heap_drain(heap);
+     if
+     :: shard_state[heap] == CURRENT -> close_shard(heap)
+#ifndef MUTATION_FULL_SHARDS_ARE_NOT_TAKEN_IN
+     :: shard_state[heap] == FULL && account[heap] == TRIMMED ->
+        fe_heap_take_remote(heap);
+#ifndef MUTATION_FULL_SHARDS_STAY_OPEN
+        atomic { kept[heap] = kept[heap] + free_count[heap]; free_count[heap] = 0 }
+#else
+        skip
+#endif
+#endif
+     :: else
+     fi;
+     atomic {
+       account[heap] = TIGHT;
+       shrink_lease(heap, used[heap])
+     }
+  fi
+}
+
+inline open(heap) {
+  account[heap] = OPEN;
+  if
+  :: shard_state[heap] == CURRENT ->
+     free_count[heap] = free_count[heap] + kept[heap];
+     kept[heap] = 0;
+     if
+     :: remote_state[heap] == ASLEEP -> remote_state[heap] = LISTED
+     :: else
+     fi;
+     NOTE_ROOM
+  :: else
+  fi
+}
+
+/* Whether opening is tried now is left open. */
+inline fe_account_settle(heap) {
+  if
+  :: account[heap] == TIGHT ->
+     if
+     :: true
+     :: atomic {
+          lease_more(heap, capacity[heap] + 1 - lease[heap]);
+          if
+          :: got -> open(heap); NOTE_OPENED(heap)
+          :: else
+          fi
+        }
+     fi
+  :: account[heap] == TRIMMED ->
+#ifdef MUTATION_TRIMMED_OPENS_UNCHARGED
+     account[heap] = OPEN
+#else
+     atomic {
+       lease_more(heap, capacity[heap] - lease[heap]);
+       if
+       :: got -> account[heap] = OPEN; NOTE_OPENED(heap)
+       :: else
+       fi
+     };
+     if
+     :: got
+     :: else -> fe_account_tighten(heap)
+     fi
+#endif
+  :: account[heap] == OPEN
+  fi
+}
+
+/* got: whether so many blocks more can be carved. */
+inline fe_account_covers(heap, count) {
+  atomic {
+    if
+    :: account[heap] == TIGHT -> got = false
+    :: account[heap] != TIGHT && capacity[heap] + count <= lease[heap] -> got = true
+    :: else -> lease_more(heap, count)
+    fi
+  }
+}
+
+/* got: whether one block may be handed out. */
+inline fe_account_hand_out(heap) {
+  fe_account_covers(heap, 1);
+  if
+  :: got
+  :: else ->
+     fe_account_tighten(heap);
+     atomic {
+       lease_more(heap, 1);
+       is_refused = !got
+     }
+  fi
+}
+
+/* What is live, or can be without a slow call. */
+inline fe_account_trim(heap) {
+  if
+  :: account[heap] == TIGHT
+  :: account[heap] != TIGHT && shard_state[heap] == NONE -> atomic { shrink_lease(heap, 0) }
+  :: else ->
+     number = remote_count[heap];
+     atomic {
+#ifdef MUTATION_TRIMMED_TO_WHAT_IS_USED
+       number = used[heap] - number;
+#else
+       number = (shard_state[heap] == CURRENT -> capacity[heap] : used[heap]) - number;
+#endif
+       if
+       :: number < lease[heap] -> shrink_lease(heap, number); account[heap] = TRIMMED
+       :: else
+       fi;
+       number = 0
+     }
+  fi
+}
+
+/* -- reclaim.c ----------------------------------------------------------------------------------- */
+
+/* A full shard whose blocks all came back is given up; any other goes back into the inbox. */
+inline look_through_inbox(heap) {
+  atomic {
+    if
+    :: inbox[heap] -> inbox[heap] = false; got = true
+    :: else -> got = false
+    fi
+  };
+  if
+  :: got ->
+     if
+     :: atomic {
+          shard_state[heap] == FULL && remote_count[heap] > 0 && remote_count[heap] == used[heap] ->
+          remote_state[heap] = LISTED;
+          fe_remote_take(heap);
+          fe_heap_take_in(heap);
+          fe_heap_give_up_shard(heap)
+        }
+     :: else -> inbox[heap] = true
+     fi
+  :: else
+  fi
+}
+
+inline reclaim_of_holder(heap) {
+  if
+  :: account[heap] == TIGHT -> fe_heap_drain(heap)
+  :: else ->
+     look_through_inbox(heap);
+     fe_account_trim(heap)
+  fi
+}
+
+/* with_current: also the current shard. */
+inline collect(heap, with_current) {
+  fe_heap_drain(heap);
+  if
+  :: shard_state[heap] == CURRENT ->
+     fe_heap_take_remote(heap);
+     atomic {
+       if
+       :: used[heap] == 0 && with_current -> fe_heap_give_up_shard(heap)
+       :: else
+       fi
+     }
+  :: else
+  fi
+}
+
+inline reclaim_of_nobody(heap) {
+#ifndef MUTATION_NOBODYS_HEAP_STAYS_OPEN
+  fe_account_tighten(heap);
+#endif
+  collect(heap, true);
+  has_rested[heap] = true
+}
+
+/* has_given is set if there was anything; nobody else changes the lease meanwhile. */
+inline fe_heap_reclaim(heap) {
+  got = !inbox[heap]; /* is_as_it_was */
+#ifdef MUTATION_WHO_IS_INSIDE_IS_OVERLOOKED
+  got = got && (is_held[heap] -> account[heap] == TIGHT : has_rested[heap]);
+#else
+  got = got && !is_shut[heap] && (is_held[heap] -> account[heap] == TIGHT : has_rested[heap]);
+#endif
+  if
+  :: got
+  :: else ->
+     fe_gate_enter(heap);
+     lease_before = lease[heap];
+     if
+     :: is_held[heap] -> reclaim_of_holder(heap)
+     :: else -> reclaim_of_nobody(heap)
+     fi;
+     atomic {
+       has_given = has_given || lease[heap] < lease_before;
+       lease_before = 0;
+       is_shut[heap] = false /* fe_gate_leave */
+     }
+  fi
+}
+
+inline fe_heap_make_room(heap) {
+  atomic { !roll -> roll = true };
+  has_given = false;
+  fe_heap_reclaim(other);
+  roll = false
+}
+
+/* -- A holder's calls ------------------------------------------------------------------------------ */
+
+/* A block that was on `free` is handed out. */
+inline pop(heap) {
+  atomic {
+    assert(free_count[heap] > 0);
+    free_count[heap]--;
+    live[heap]++;
+    mine++;
+    CHECK(heap);
+    NOTE_ROOM
+  };
+  used[heap]++
+}
+
+inline alloc_once(heap) {
+  fe_gate_enter(heap);
+  is_refused = false;
+  fe_account_settle(heap);
+  fe_heap_drain(heap);
+  atomic {
+    if
+    :: shard_state[heap] == NONE -> /* add_shard */
+       shard_state[heap] = CURRENT;
+       remote_state[heap] = (account[heap] == TIGHT -> ASLEEP : LISTED)
+    :: else
+    fi
+  };
+  do /* refill_current */
+  :: shard_state[heap] == FULL -> got = false; break /* there is no memory for another one */
+  :: shard_state[heap] == CURRENT && free_count[heap] > 0 -> got = true; break
+  :: else ->
+     fe_heap_take_remote(heap);
+     if
+     :: free_count[heap] > 0 -> got = true; break
+     :: else
+     fi;
+     if
+     :: kept[heap] > 0 || capacity[heap] < RESERVED -> /* release_kept, or extend */
+        atomic {
+          is_kept = kept[heap] > 0;
+          number = RESERVED - capacity[heap];
+          got = false
+        };
+        if
+        :: is_kept
+        :: else -> fe_account_covers(heap, number)
+        fi;
+        if
+        :: got
+        :: else -> fe_account_hand_out(heap); number = 1
+        fi;
+        atomic {
+          if
+          :: got && is_kept -> kept[heap]--; free_count[heap]++
+          :: got && !is_kept ->
+             capacity[heap] = capacity[heap] + number;
+             free_count[heap] = free_count[heap] + number;
+             NOTE_ROOM
+          :: else
+          fi;
+          number = 0;
+          is_kept = false;
+          break
+        }
+     :: else ->
+        atomic { /* fe_remote_sleep, fe_heap_shelve_shard */
+          if
+          :: remote_count[heap] == 0 ->
+             remote_state[heap] = (remote_state[heap] == WAKING -> WAKING : ASLEEP);
+             shard_state[heap] = FULL
+          :: else
+          fi
+        }
+     fi
+  od;
+  if
+  :: got ->
+     pop(heap);
+     assert(account[heap] != TIGHT || free_count[heap] == 0)
+  :: else
+  fi;
+  fe_gate_leave(heap)
+}
+
+/* Refused: only if there was no room. */
+inline fe_heap_alloc_slowly(heap) {
+  atomic { may_refuse[heap] = false; is_retry = false; has_given = false; NOTE_ROOM };
+  do
+  :: alloc_once(heap);
+     if
+#ifdef MUTATION_NO_RETRY_AFTER_NOTHING
+     :: !is_refused -> break
+     :: is_refused ->
+        fe_heap_make_room(heap);
+        if
+        :: has_given
+        :: else -> break
+        fi
+#else
+     :: !is_refused || (is_retry && !has_given) -> break
+     :: is_refused && !(is_retry && !has_given) -> fe_heap_make_room(heap); is_retry = true
+#endif
+     fi
+  od;
+  assert(!is_refused || may_refuse[heap]);
+  atomic { may_refuse[heap] = true; is_refused = false; is_retry = false; has_given = false; got = false }
+}
+
+inline allocate(heap) {
+  if
+  :: shard_state[heap] == CURRENT && free_count[heap] > 0 -> pop(heap)
+  :: else -> fe_heap_alloc_slowly(heap)
+  fi
+}
+
+/* What is freed is the program's no more when it can be handed out again. */
+inline fe_heap_free_slowly(heap) {
+  fe_gate_enter(heap);
+  atomic {
+    mine--;
+    live[heap]--;
+    leaving++;
+    if
+    :: account[heap] == TIGHT -> kept[heap]++
+    :: else -> free_count[heap]++
+    fi
+  };
+  used[heap]--;
+  atomic {
+    fe_account_free(heap, 1);
+    if
+    :: shard_state[heap] == FULL -> fe_heap_unshelve_shard(heap)
+    :: else
+    fi
+  };
+  atomic { is_shut[heap] = false; leaving-- } /* fe_gate_leave */
+}
+
+inline free_own(heap) {
+  if
+  :: shard_state[heap] == CURRENT && account[heap] != TIGHT ->
+     atomic { mine--; live[heap]--; free_count[heap]++ };
+     used[heap]--
+  :: else -> fe_heap_free_slowly(heap)
+  fi
+}
+
+proctype holder(byte heap) {
+  byte mine, number, calls, other = 1 - heap;
+  short lease_before;
+  bool got, is_kept, is_refused, is_retry, has_given;
+  calls = (heap == 0 -> CALLS : OTHER_CALLS);
+  do
+  :: calls > 0 -> calls--; allocate(heap)
+  :: mine > 0 -> free_own(heap)
+  :: mine > 0 && !hand[heap] -> atomic { mine--; hand[heap] = true }
+  :: calls == 0 && mine == 0 -> break
+  od;
+  /* The thread's end: fe_heap_rest, and the heap is handed over. */
+  fe_gate_enter(heap);
+  fe_account_settle(heap);
+  collect(heap, false);
+  atomic { is_held[heap] = false; is_shut[heap] = false; ended_count++ }
+}
+
+/* -- The third thread ------------------------------------------------------------------------------ */
+
+inline fe_remote_free(heap) {
+  atomic {
+    live[heap]--;
+    leaving++;
+    remote_count[heap]++;
+    got = (remote_state[heap] == ASLEEP);
+    if
+    :: got -> remote_state[heap] = WAKING
+    :: else
+    fi
+  };
+  if
+  :: got -> inbox[heap] = true
+  :: else
+  fi;
+  atomic { got = false; leaving--; hand[heap] = false }
+}
+
+inline fe_heap_reclaim_all() {
+  atomic { !roll -> roll = true };
+  fe_heap_reclaim(0);
+  fe_heap_reclaim(1);
+  atomic { roll = false; has_given = false; got = false }
+}
+
+proctype other_thread() {
+  byte number;
+  short lease_before;
+  bool got, has_given;
+  do
+  :: hand[0] -> fe_remote_free(0)
+  :: hand[1] -> fe_remote_free(1)
+#ifdef VISITS
+  :: ended_count < 2 -> fe_heap_reclaim_all()
+#endif
+  :: ended_count == 2 && !hand[0] && !hand[1] -> break
+  od;
+  fe_heap_reclaim_all();
+  assert(charged == 0 && live[0] + live[1] == 0);
+  assert(shard_state[0] == NONE && shard_state[1] == NONE)
+}
+
+init {
+  atomic {
+    may_refuse[0] = true;
+    may_refuse[1] = true;
+    is_held[0] = true;
+    is_held[1] = true;
+    remote_state[0] = ASLEEP;
+    remote_state[1] = ASLEEP;
+    run holder(0);
+    run holder(1);
+    run other_thread()
+  }
+}
