@@ -1,229 +1,337 @@
-/* The thread registry (core/thread/registry.c) and the hand-over of heaps (core/heap/heap.c:
- * fe_heap_claim, fe_heap_hand_over, fe_heap_take_over): threads claim idle heaps or make new ones, use them,
- * and leave them to later threads.
+/* The thread registry (core/thread/registry.c) and the roll (core/heap/roll.c): heaps pass from thread to
+ * thread, end when nothing is left in them, and go on in a forked child.
  *
- * THREADS threads of the system, each of which is LIVES threads of the program, one after the other; and
- * COLLECTORS threads that once go over the idle heaps and collect them.
- * Inlines are named after the functions that they follow; each statement, or atomic group, is one
- * access to memory that another thread can see.
+ * THREADS threads of the system, each of which is LIVES threads of the program, one after the other;
+ * one that goes over the idle heaps; one that frees what the others hand to it, and then, if that was
+ * the last block of its heap, touches the heap. FORKS: a thread with a heap of its own forks; what
+ * the child finds is checked at that moment, and the parent goes on. Inlines are named after the
+ * functions that they follow; each statement, or atomic group, is one access to memory that another
+ * thread can see.
  *
- * Checked: never two users of a heap; a thread sees all that the heap's user before it wrote; no
- * heap is lost, at the end all are in the list and idle; the count of idle heaps never wraps around.
+ * Checked: never two users inside of a heap, and a user finds what the one before it left, complete, in
+ * the child too; nobody touches a heap after its end; no heap is lost: at the end all are idle or
+ * have ended; the list is whole, in the child too.
  *
  * Each MUTATION_... leaves out or changes one step, and must be found out. */
 
 #ifndef THREADS
-#define THREADS 3
+#define THREADS 2
 #endif
 #ifndef LIVES
 #define LIVES 2
 #endif
-
-#ifndef COLLECTORS
-#define COLLECTORS 0
-#endif
-
-#define HEAPS (THREADS * LIVES) /* as many as could be made at most */
+#define HEAPS 3
 #define NIL 0
 
-/* What all threads see. */
-byte registry_head;
-byte registry_next[HEAPS + 1];
-bool is_held[HEAPS + 1];
-short idle_count;
+#define FREE_GATE 0
+#define HELD_GATE 1
+#define SHUT_GATE 2
 
-/* What the user of a heap alone may touch: two words that it changes one after the other, so that
- * they differ while it is at work. */
-byte first_word[HEAPS + 1];
-byte second_word[HEAPS + 1];
+/* What all threads see. */
+bool roll; /* the lock */
+byte idle_first;
+byte idle_next[HEAPS + 1];
+byte gate[HEAPS + 1];
+byte leavers;
+byte returned[HEAPS + 1]; /* blocks that others freed */
+
+/* For who has the roll's lock. */
+bool is_on_roll[HEAPS + 1];
+bool is_held_by_fork[HEAPS + 1];
+
+/* For who is inside: blocks that were handed out and not taken in, two words that differ while somebody
+ * is at work. */
+byte used[HEAPS + 1];
+bool first_word[HEAPS + 1];
+bool second_word[HEAPS + 1];
+
+/* What the freeing thread is to free: a block of this heap. */
+byte hand;
 
 /* For the checks only. */
-byte user_count[HEAPS + 1];
+bool has_ended[HEAPS + 1];
 byte made_count;
 byte ended_count;
 
-/* got: whether the heap was idle, and is the caller's now. */
-inline claim(heap) {
-#ifdef MUTATION_CLAIM_WITHOUT_COMPARISON
-  if
-  :: !is_held[heap] -> is_held[heap] = true; got = true
-  :: else -> got = false
-  fi;
-#else
-  atomic {
-    if
-    :: !is_held[heap] -> is_held[heap] = true; got = true
-    :: else -> got = false
-    fi
-  };
-#endif
-  if
-  :: got -> atomic { idle_count--; assert(idle_count >= 0) }
-  :: else
-  fi
+inline lock() { atomic { !roll -> roll = true } }
+inline unlock() { roll = false }
+
+inline fe_gate_enter(heap) {
+  atomic { gate[heap] != SHUT_GATE -> gate_before = gate[heap]; gate[heap] = SHUT_GATE; assert(!has_ended[heap]) }
+}
+inline fe_gate_leave(heap, value) { atomic { gate[heap] = value; gate_before = 0 } }
+
+/* A slow call, inside: a write that others must see whole. */
+inline work_inside(heap) {
+  atomic { assert(!has_ended[heap] && first_word[heap] == second_word[heap]); first_word[heap] = !first_word[heap] };
+  atomic { used[heap] = used[heap] - returned[heap]; returned[heap] = 0 };
+  second_word[heap] = !second_word[heap]
 }
 
-inline unclaim(heap) {
-#ifdef MUTATION_COUNTED_AFTER_IDLE
-  is_held[heap] = false;
-  atomic { idle_count++ }
-#else
-  atomic { idle_count++ };
-  is_held[heap] = false
-#endif
-}
+inline push_idle(heap) { atomic { idle_next[heap] = idle_first; idle_first = heap } }
 
 /* heap: one that was idle, or NIL. */
 inline claim_idle() {
-  heap = NIL;
+#ifdef MUTATION_CLAIM_WITHOUT_LOCK
+  heap = idle_first;
   if
-  :: idle_count == 0
-  :: idle_count != 0 ->
-     heap = registry_head;
-     do
-     :: heap == NIL -> break
-     :: heap != NIL ->
-        claim(heap);
-        if
-        :: got -> break
-        :: else -> heap = registry_next[heap]
-        fi
-     od
+  :: heap != NIL -> idle_first = idle_next[heap]; fe_gate_enter(heap); fe_gate_leave(heap, HELD_GATE)
+  :: else
   fi
+#else
+  lock();
+  heap = idle_first;
+  if
+  :: heap != NIL ->
+     idle_first = idle_next[heap];
+     fe_gate_enter(heap);
+     fe_gate_leave(heap, HELD_GATE)
+  :: else
+  fi;
+  unlock()
+#endif
 }
 
 inline make_heap() {
-  d_step { made_count++; heap = made_count; is_held[heap] = true };
-  head = registry_head;
-  do
-  :: registry_next[heap] = head;
-#ifdef MUTATION_PUSH_WITHOUT_COMPARISON
-     registry_head = heap;
-     break
-#else
-     atomic {
-       if
-       :: registry_head == head -> registry_head = heap; break
-       :: else -> head = registry_head
-       fi
-     }
-#endif
-  od;
-  head = NIL
-}
-
-inline begin_use() {
-  d_step {
-    user_count[heap]++;
-    assert(user_count[heap] == 1);
-    assert(first_word[heap] == second_word[heap])
-  }
-}
-
-/* A write that others must see when they find the heap idle. */
-inline change_heap() {
-  first_word[heap] = 1 - first_word[heap];
-  second_word[heap] = 1 - second_word[heap]
-}
-
-inline end_use() { user_count[heap]-- }
-
-/* The thread's end: a last collect, then the heap is anybody's. */
-inline detach() {
-#ifdef MUTATION_IDLE_BEFORE_COLLECT
-  unclaim(heap);
-  change_heap();
-  end_use()
-#else
-  change_heap();
-  end_use();
-#ifndef MUTATION_HEAP_STAYS_TAKEN
-  unclaim(heap)
-#endif
-#endif
-}
-
-/* A pass over all heaps, for whoever wants memory back. */
-inline fe_registry_collect_idle() {
-  heap = registry_head;
-  do
-  :: heap == NIL -> break
-  :: heap != NIL ->
-#ifdef MUTATION_COLLECT_WITHOUT_CLAIM
-     if
-     :: !is_held[heap] -> begin_use(); change_heap(); end_use()
-     :: else
-     fi;
-#else
-     claim(heap);
-     if
-     :: got -> begin_use(); change_heap(); end_use(); unclaim(heap)
-     :: else
-     fi;
-#endif
-     heap = registry_next[heap]
-  od
+  lock();
+  atomic { made_count++; heap = made_count; gate[heap] = HELD_GATE; is_on_roll[heap] = true };
+  unlock()
 }
 
 inline fe_registry_attach() {
   claim_idle();
   if
-  :: heap == NIL -> make_heap()
+  :: heap == NIL && made_count < HEAPS -> make_heap()
   :: else
   fi
 }
 
-/* At the end, when all threads have ended: walks the list. */
-inline check_all_heaps_are_idle() {
-  heap = registry_head;
+/* fe_heap_rest, and the heap is anybody's. */
+inline detach() {
+  fe_gate_enter(heap);
+  work_inside(heap);
+  fe_gate_leave(heap, gate_before);
+  lock();
+  fe_gate_enter(heap);
+  push_idle(heap);
+#ifdef MUTATION_HEAP_STAYS_TAKEN
+  fe_gate_leave(heap, HELD_GATE);
+#else
+  fe_gate_leave(heap, FREE_GATE);
+#endif
+  unlock()
+}
+
+/* got: whether the heap ended. */
+inline end_if_over() {
+  fe_gate_enter(heap);
+#ifdef MUTATION_LEAVERS_ARE_FORGOTTEN
+  if
+  :: used[heap] == 0 ->
+#else
+  if
+  :: used[heap] == 0 && leavers == 0 ->
+#endif
+     atomic { assert(returned[heap] == 0); is_on_roll[heap] = false; has_ended[heap] = true; got = true; gate_before = 0 }
+  :: else -> got = false; fe_gate_leave(heap, gate_before)
+  fi
+}
+
+inline fe_registry_collect_idle() {
+  lock();
+  heap = idle_first;
+  link = NIL;
   do
   :: heap != NIL ->
-     assert(!is_held[heap]);
-     assert(user_count[heap] == 0);
-     assert(first_word[heap] == second_word[heap]);
-     lives++;
-     heap = registry_next[heap]
+     next = idle_next[heap];
+     fe_gate_enter(heap); /* fe_heap_reclaim */
+     work_inside(heap);
+     fe_gate_leave(heap, gate_before);
+     end_if_over();
+     atomic {
+       if
+       :: got && link == NIL -> idle_first = next
+       :: got && link != NIL -> idle_next[link] = next
+       :: else -> link = heap
+       fi;
+       heap = next;
+       next = NIL;
+       got = false
+     }
   :: else -> break
   od;
-  assert(lives == made_count);
-  assert(idle_count == made_count)
+  link = NIL;
+  unlock()
 }
 
-inline end_of_process() {
-  atomic {
-    lives = 0;
-    ended_count++;
-    if
-    :: ended_count == THREADS + COLLECTORS -> check_all_heaps_are_idle()
-    :: else
-    fi
-  }
-}
+/* -- Threads ------------------------------------------------------------------------------------- */
+
+inline end_of_process() { ended_count++ }
 
 proctype thread() {
-  byte heap, head, lives;
-  bool got;
+  byte heap, lives, gate_before;
   do
   :: lives < LIVES ->
      fe_registry_attach();
-     begin_use();
-     change_heap();
-     detach();
-     heap = NIL;
-     got = false;
-     lives++
+     if
+     :: heap == NIL
+     :: else ->
+        fe_gate_enter(heap);
+        work_inside(heap);
+        if
+        :: true
+        :: atomic { hand == NIL -> hand = heap; used[heap]++ }
+        fi;
+        fe_gate_leave(heap, gate_before);
+        detach()
+     fi;
+     atomic { heap = NIL; lives++ }
   :: else -> break
   od;
   end_of_process()
 }
 
+/* After the push, the count alone keeps the heap. fe_heap_after_emptied goes inside with the roll's
+ * lock, if it is to be had. */
+proctype freer() {
+  byte heap, gate_before;
+end_waiting:
+  do
+  :: hand != NIL ->
+     heap = hand;
+#ifndef MUTATION_LEAVER_IS_COUNTED_LATE
+     leavers++;
+#endif
+     returned[heap]++;
+#ifdef MUTATION_LEAVER_IS_COUNTED_LATE
+     leavers++;
+#endif
+     assert(!has_ended[heap]);
+     if
+     :: true
+#ifdef MUTATION_VISITOR_WITHOUT_ROLL
+     :: atomic { gate[heap] != SHUT_GATE -> gate_before = gate[heap]; gate[heap] = SHUT_GATE };
+        work_inside(heap);
+        fe_gate_leave(heap, gate_before)
+#else
+     :: atomic { !roll -> roll = true };
+        if
+        :: atomic { gate[heap] != SHUT_GATE -> gate_before = gate[heap]; gate[heap] = SHUT_GATE };
+           work_inside(heap);
+           fe_gate_leave(heap, gate_before)
+        :: gate[heap] == SHUT_GATE
+        fi;
+        unlock()
+#endif
+     fi;
+     atomic { leavers--; heap = NIL; hand = NIL } /* fe_remote_leave */
+  od
+}
+
 proctype collector() {
-  byte heap, lives;
+  byte heap, link, next, gate_before;
   bool got;
   fe_registry_collect_idle();
-  got = false;
   end_of_process()
 }
+
+/* -- A fork ---------------------------------------------------------------------------------------- */
+
+/* own: the heap of the thread that forks. */
+inline before_fork() {
+  lock();
+  heap = 1;
+  do
+  :: heap <= HEAPS ->
+     if
+     :: is_on_roll[heap] && heap != own ->
+#ifndef MUTATION_FORK_LEAVES_GATES
+        fe_gate_enter(heap);
+        is_held_by_fork[heap] = (gate_before == HELD_GATE);
+        if
+        :: gate_before == HELD_GATE -> gate_before = 0
+        :: else -> fe_gate_leave(heap, gate_before)
+        fi
+#else
+        is_held_by_fork[heap] = (gate[heap] == HELD_GATE)
+#endif
+     :: else
+     fi;
+     heap++
+  :: else -> break
+  od;
+  heap = NIL
+}
+
+/* What the child finds: what others were doing is cut off, their heaps become idle. Each heap on the
+ * roll must be whole, and nobody inside. */
+inline check_child() {
+  d_step {
+    heap = idle_first;
+    do
+    :: heap != NIL -> assert(is_on_roll[heap]); count++; assert(count <= HEAPS); heap = idle_next[heap]
+    :: else -> break
+    od;
+    heap = 1;
+    do
+    :: heap <= HEAPS ->
+       assert(!is_on_roll[heap] || first_word[heap] == second_word[heap]);
+       assert(!is_on_roll[heap] || gate[heap] != SHUT_GATE || is_held_by_fork[heap]);
+       if
+       :: is_held_by_fork[heap] -> count++
+       :: else
+       fi;
+       if
+       :: is_on_roll[heap] && heap != own -> count--
+       :: else
+       fi;
+       heap++
+    :: else -> break
+    od;
+    assert(count == 0);
+    heap = NIL
+  }
+}
+
+/* leave_gates, and fe_roll_after_fork. */
+inline after_fork_in_parent() {
+  heap = 1;
+  do
+  :: heap <= HEAPS ->
+     if
+     :: is_held_by_fork[heap] -> atomic { is_held_by_fork[heap] = false; gate[heap] = HELD_GATE }
+     :: else
+     fi;
+     heap++
+  :: else -> break
+  od;
+  heap = NIL;
+  unlock()
+}
+
+proctype forker() {
+  byte own, heap, count, gate_before;
+  fe_registry_attach();
+  atomic { own = heap; heap = NIL };
+  if
+  :: atomic { own != NIL && hand == NIL -> hand = own; used[own]++ }
+  :: true
+  fi;
+  before_fork();
+  check_child();
+  after_fork_in_parent();
+  if
+  :: own != NIL -> atomic { heap = own; own = NIL }; detach()
+  :: else
+  fi;
+  end_of_process()
+}
+
+#ifdef FORKS
+#define PROCESSES (THREADS + 2)
+#else
+#define PROCESSES (THREADS + 1)
+#endif
 
 init {
   byte started;
@@ -232,9 +340,18 @@ init {
     :: started < THREADS -> run thread(); started++
     :: else -> break
     od;
-    started = 0;
+    run freer();
+    run collector();
+#ifdef FORKS
+    run forker()
+#endif
+  };
+  /* All threads have ended: what is on the roll is idle. */
+  atomic {
+    ended_count == PROCESSES && hand == NIL;
+    started = 1;
     do
-    :: started < COLLECTORS -> run collector(); started++
+    :: started <= HEAPS -> assert(!is_on_roll[started] || gate[started] == FREE_GATE); started++
     :: else -> break
     od
   }
