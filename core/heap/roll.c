@@ -23,8 +23,7 @@ static void add(fe_heap_t *heap) {
   fe_roll_first = heap;
 }
 
-/* With the lock. */
-static void take_newcomers(void) {
+void fe_roll_take_newcomers(void) {
   fe_heap_t *heap = atomic_exchange_explicit(&newcomers, NULL, memory_order_acquire);
   while (heap != NULL) {
     fe_heap_t *next = heap->roll_next;
@@ -36,7 +35,7 @@ static void take_newcomers(void) {
 #ifdef FE_FREESTANDING
 
 bool fe_roll_lock(void) {
-  take_newcomers();
+  fe_roll_take_newcomers();
   return true;
 }
 bool fe_roll_lock_soon(void) { return fe_roll_lock(); }
@@ -68,19 +67,19 @@ static bool wait_a_little(void) {
 bool fe_roll_lock(void) {
   if (is_forking) return false;
   pthread_mutex_lock(&mutex);
-  take_newcomers();
+  fe_roll_take_newcomers();
   return true;
 }
 
 bool fe_roll_lock_soon(void) {
   if (is_forking || !wait_a_little()) return false;
-  take_newcomers();
+  fe_roll_take_newcomers();
   return true;
 }
 
 bool fe_roll_try_lock(void) {
   if (is_forking || pthread_mutex_trylock(&mutex) != 0) return false;
-  take_newcomers();
+  fe_roll_take_newcomers();
   return true;
 }
 
@@ -99,7 +98,7 @@ void fe_roll_after_fork(void) {
 #endif
 
 void fe_roll_remove(fe_heap_t *heap) {
-  take_newcomers();
+  fe_roll_take_newcomers();
   if (heap->roll_prev != NULL) heap->roll_prev->roll_next = heap->roll_next;
   if (heap->roll_next != NULL) heap->roll_next->roll_prev = heap->roll_prev;
   if (fe_roll_first == heap) fe_roll_first = heap->roll_next;

@@ -30,6 +30,10 @@ extern fe_heap_t *fe_roll_first;
  */
 void fe_roll_enter(fe_heap_t *heap);
 
+/* Puts those that begin into the list. With the lock, or in a handler of a fork; who gets the lock
+ * has done so. */
+void fe_roll_take_newcomers(void);
+
 /* With the lock, or in a handler of a fork. */
 void fe_roll_remove(fe_heap_t *heap);
 

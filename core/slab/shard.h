@@ -85,8 +85,8 @@ struct fe_shard {
   _Atomic(uint32_t) published;
 
   /* -- the line of others -- */
-  /* The head of the list of blocks that others freed, or-ed with an fe_remote_state_t. All threads;
-   * see remote.h. */
+  /* The list of blocks that others freed, their number, and an fe_remote_state_t. All threads; see
+   * remote.h. */
   alignas(FE_CACHE_LINE) _Atomic(uintptr_t) remote;
   fe_shard_t *woken_next; /* whoever put the shard into WAKING, then the owner */
   fe_inbox_t *inbox;      /* the heap's; constant until the shard has left the census */

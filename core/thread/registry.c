@@ -240,6 +240,7 @@ static void after_fork_in_parent(void) {
 /* Heaps that somebody was inside of are lost. The number of forks goes up when the gates of the
  * others are not stopped any more. */
 static void after_fork_in_child(void) {
+  fe_roll_take_newcomers(); /* of threads that went on until the fork */
   for (fe_heap_t *heap = fe_roll_first; heap != NULL; heap = heap->roll_next) {
     if (!is_of_another(heap) || !fe_gate_inherit(&heap->gate)) continue;
     fe_heap_thread_part(heap)->holder = NULL;
