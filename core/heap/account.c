@@ -53,6 +53,24 @@ static void close_shard(fe_heap_t *heap, fe_shard_t *shard) {
   shard->free = NULL;
 }
 
+/* The same in a full shard, of which somebody is about to tell that it is none any more: a lease
+ * that was trimmed does not cover what others freed there. */
+static void close_full(fe_heap_t *heap) {
+  for (fe_shard_t *shard = heap->full; shard != NULL; shard = shard->next) {
+    if (!fe_heap_take_remote(heap, shard)) continue;
+    shard->kept = shard->free;
+    shard->free = NULL;
+  }
+}
+
+static void open_full(fe_heap_t *heap) {
+  for (fe_shard_t *shard = heap->full; shard != NULL; shard = shard->next) {
+    if (shard->kept == NULL) continue;
+    shard->free = shard->kept;
+    shard->kept = NULL;
+  }
+}
+
 static void open_shard(fe_heap_t *heap, fe_shard_t *shard) {
   (void)heap;
   shard->free = shard->kept;
@@ -79,6 +97,7 @@ void fe_account_tighten(fe_heap_t *heap) {
   wait_for_room(heap);
   fe_heap_drain(heap);
   for_each_queued(heap, close_shard);
+  close_full(heap);
   set_state(heap, FE_ACCOUNT_TIGHT);
   fe_heap_resettle(heap);
   shrink_lease(
@@ -89,6 +108,7 @@ void fe_account_tighten(fe_heap_t *heap) {
 static void open(fe_heap_t *heap) {
   set_state(heap, FE_ACCOUNT_OPEN);
   for_each_queued(heap, open_shard);
+  open_full(heap);
   fe_heap_resettle(heap);
 }
 

@@ -44,7 +44,9 @@ static void look_through_inbox(fe_heap_t *heap) {
 static void look_through_queue(fe_heap_t *heap, fe_shard_t *current) {
   for (fe_shard_t *shard = current->next, *next; shard != NULL; shard = next) {
     next = shard->next;
-    if (fe_remote_is_all(shard) && fe_heap_take_remote(heap, shard)) {
+    /* One that is about to come out of the inbox is looked at then. */
+    bool is_told = fe_shard_remote_state(shard) == FE_REMOTE_WAKING;
+    if (!is_told && fe_remote_is_all(shard) && fe_heap_take_remote(heap, shard)) {
       fe_heap_give_up_shard(heap, shard);
     }
   }
@@ -67,11 +69,11 @@ static void reclaim_of_holder(fe_heap_t *heap) {
 
 static void reclaim_of_nobody(fe_heap_t *heap) {
   fe_heap_mend(heap);
+  /* What is tight stays so meanwhile: opened, it would be charged for all its free blocks. */
+  heap->account.patience = UINT16_MAX;
   fe_heap_collect_for_nobody(heap);
-  if (fe_budget_is_limited(&heap->budget)) {
-    fe_account_tighten(heap);
-    heap->account.patience = 0;
-  }
+  if (fe_budget_is_limited(&heap->budget)) fe_account_tighten(heap);
+  heap->account.patience = 0;
   atomic_store_explicit(&heap->has_rested, true, memory_order_relaxed);
 }
 
@@ -86,7 +88,9 @@ static bool has_message(fe_heap_t *heap) {
 static bool is_as_it_was(fe_heap_t *heap) {
   if (has_message(heap)) return false;
   bool is_tight = fe_account_is_tight(&heap->account);
-  if (!fe_gate_is_free(&heap->gate)) return is_tight;
+  uint32_t gate = atomic_load_explicit(&heap->gate, memory_order_relaxed);
+  /* Whoever is inside may have taken the messages, and not be done with them. */
+  if (gate != FE_GATE_FREE) return gate == FE_GATE_HELD && is_tight;
   return atomic_load_explicit(&heap->has_rested, memory_order_relaxed) &&
          (is_tight || !fe_budget_is_limited(&heap->budget));
 }
@@ -181,7 +185,8 @@ bool fe_heap_make_room_in_budget(fe_heap_t *heap, size_t bytes) {
       atomic_load_explicit(&heap->child_count, memory_order_relaxed) == 0) {
     return false;
   }
-  return reclaim_others(&(others_t){.but = heap, .budget = budget});
+  if (reclaim_others(&(others_t){.but = heap, .budget = budget})) return true;
+  return fe_budget_without_room(&heap->budget, bytes) == NULL;
 }
 
 /* The same as fe_heap_reclaim, for the heap's holder. */
