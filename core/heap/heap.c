@@ -110,7 +110,7 @@ void fe_heap_hand_over(fe_heap_t *heap) {
     return;
   }
   fe_gate_enter(&heap->gate);
-  /* The step `unclaim` of tests/model/thread_registry.pml. */
+  /* The step `hand_over` of tests/model/heap_gate.pml. */
   fe_gate_leave(&heap->gate, FE_GATE_FREE);
 }
 
