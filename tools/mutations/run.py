@@ -77,6 +77,14 @@ def what_failed(output, status):
     return ", ".join(parts) or f"exit status {status}"
 
 
+def wait_for_end(child, end, is_over):
+    """Whether the child ended by itself. It is not reaped."""
+    while os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        if time.monotonic() > end or is_over.wait(0.01):
+            return False
+    return True
+
+
 class Tests:
     """The test programs, the quick ones first, with the time that each takes without a mutation."""
 
@@ -86,16 +94,16 @@ class Tests:
         self.time_limit = time_limit
         self.progress = progress
         self.seconds = {}
-        self.running = set()
-        self.lock = threading.Lock()
 
     def limit_of(self, label):
         if self.time_limit is not None:
             return self.time_limit
         return 20 + 10 * self.seconds[label] if label in self.seconds else 900
 
-    def run(self, one, mutated=()):
+    def run(self, one, mutated=(), is_over=None):
+        """Runs one test, until it ends, its time is over, or is_over is set."""
         path = self.tree.link(one, mutated)
+        limit = self.limit_of(one.label)
         with tempfile.TemporaryFile(mode="w+", errors="replace") as output:
             begin = time.monotonic()
             child = subprocess.Popen(  # pylint: disable=consider-using-with,subprocess-popen-preexec-fn
@@ -108,35 +116,17 @@ class Tests:
                 start_new_session=True,
                 preexec_fn=prepare_child,
             )
-            with self.lock:
-                self.running.add(child)
-            how = None
             try:
-                child.wait(self.limit_of(one.label))
-            except subprocess.TimeoutExpired:
-                how = f"time limit of {self.limit_of(one.label):.0f} s"
+                has_ended = wait_for_end(child, begin + limit, is_over or threading.Event())
+            finally:
+                # With whatever it started. As long as nobody waited for it, its number is no other group's.
+                os.killpg(child.pid, signal.SIGKILL)
+                child.wait()
             seconds = time.monotonic() - begin
-            self.end(child)
             output.seek(0)
-            if how is None:
-                how = "" if child.returncode == 0 else what_failed(output.read(), child.returncode)
-            return Outcome(how, seconds)
-
-    def end(self, child):
-        """With whatever it started: all of it is in one process group."""
-        with self.lock:
-            self.running.discard(child)
-        try:
-            os.killpg(child.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-        child.wait()
-
-    def end_all(self):
-        with self.lock:
-            left = list(self.running)
-        for child in left:
-            self.end(child)
+            if not has_ended:
+                return Outcome(f"time limit of {limit:.0f} s", seconds)
+            return Outcome("" if child.returncode == 0 else what_failed(output.read(), child.returncode), seconds)
 
     def run_all(self, mutated, stops_at_first, tell):
         """The tests that fail, as (label, how)."""
@@ -144,9 +134,7 @@ class Tests:
         is_over = threading.Event()
 
         def run_one(one):
-            if is_over.is_set():
-                return None
-            return self.run(one, mutated)
+            return None if is_over.is_set() else self.run(one, mutated, is_over)
 
         concerned = [one for one in self.programs if not mutated or mutated & set(self.tree.sources_of(one))]
         with ThreadPoolExecutor(self.tree.jobs) as pool:
@@ -161,7 +149,6 @@ class Tests:
                     found.append((one.label, outcome.how))
                     if stops_at_first:
                         is_over.set()
-                        self.end_all()
                 elif not mutated:
                     self.seconds[one.label] = outcome.seconds
         return found
