@@ -1,4 +1,4 @@
-"""Lists of mutations, as README.md describes them: reading them, and putting one into a file."""
+"""Lists of mutations, as tools/README.md describes them: reading them, and putting one into a file."""
 
 import re
 from dataclasses import dataclass
