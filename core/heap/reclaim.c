@@ -30,6 +30,7 @@ static bool give_up_woken(fe_heap_t *heap, fe_shard_t *shard) {
 
 static void look_through_inbox(fe_heap_t *heap) {
   fe_shard_t *shard = fe_inbox_take(&heap->inbox);
+  if (shard != NULL) fe_count(heap, FE_HEAP_DRAIN, 1);
   while (shard != NULL) {
     fe_shard_t *next = shard->woken_next;
     if (shard->kind != FE_SHARD_BLOCKS) {

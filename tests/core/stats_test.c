@@ -138,7 +138,8 @@ static void blocks_freed_by_others_are_counted_when_they_are_taken_in(void **sta
   assert_non_null(large);
   assert_int_equal(stats_of(heap).used_bytes, MANY * 64 + MIB);
   run_in_thread(free_all, blocks);
-  assert_int_equal(peek(heap).used_bytes, MANY * 64 + MIB);
+  /* Of many shards that are left empty, whoever frees gives some back. */
+  assert_in_range(peek(heap).used_bytes, MIB, MANY * 64 + MIB);
   fe_heap_stats_t stats = stats_of(heap);
   assert_int_equal(stats.used_bytes, MIB);
   assert_int_equal(stats.remote_blocks, MANY);
