@@ -43,7 +43,8 @@ static void shrink_lease(fe_heap_t *heap, size_t bytes) {
 /* -- Closing and opening the quick ways -- */
 
 /* Takes in what others freed in a shard of a queue, and puts it to sleep, so that the next one to
- * free says so. Its free blocks go where no quick way looks. */
+ * free says so. Its free blocks go where no quick way looks. If none lives there now, it goes,
+ * unless it is the one that its class goes on with. */
 static void close_shard(fe_heap_t *heap, fe_shard_t *shard) {
   do {
     fe_heap_take_remote(heap, shard);
@@ -51,6 +52,9 @@ static void close_shard(fe_heap_t *heap, fe_shard_t *shard) {
   fe_count_publish(heap, shard);
   shard->kept = shard->free;
   shard->free = NULL;
+  if (fe_shard_state(shard) == FE_SHARD_WAITING && fe_shard_used(shard) == 0) {
+    fe_heap_give_up_shard(heap, shard);
+  }
 }
 
 /* The same in a full shard, of which somebody is about to tell that it is none any more: a lease
@@ -81,7 +85,8 @@ static void open_shard(fe_heap_t *heap, fe_shard_t *shard) {
 static void for_each_queued(fe_heap_t *heap, void (*action)(fe_heap_t *heap, fe_shard_t *shard)) {
   for (unsigned i = 0; i < FE_CLASS_COUNT; i++) {
     if (fe_heap_current(heap, i) == &fe_shard_empty) continue;
-    for (fe_shard_t *shard = fe_heap_current(heap, i); shard != NULL; shard = shard->next) {
+    for (fe_shard_t *shard = fe_heap_current(heap, i), *next; shard != NULL; shard = next) {
+      next = shard->next;
       action(heap, shard);
     }
   }

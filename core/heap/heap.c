@@ -283,12 +283,15 @@ static void collect(fe_heap_t *heap, bool with_current) {
   for (unsigned i = 0; i < FE_CLASS_COUNT; i++) collect_class(heap, i, with_current);
 }
 
-/* Shards in queues, too, tell when somebody frees in them. */
+/* Shards in queues, too, tell when somebody frees in them. What was freed while they were collected
+ * is taken in, and may be the last that lived there. */
 static void put_to_sleep(fe_heap_t *heap) {
   for (unsigned i = 0; i < FE_CLASS_COUNT; i++) {
     if (fe_heap_current(heap, i) == EMPTY) continue;
-    for (fe_shard_t *shard = fe_heap_current(heap, i); shard != NULL; shard = shard->next) {
+    for (fe_shard_t *shard = fe_heap_current(heap, i), *next; shard != NULL; shard = next) {
+      next = shard->next;
       while (!fe_remote_sleep(shard)) fe_heap_take_remote(heap, shard);
+      if (fe_shard_used(shard) == 0) fe_heap_give_up_shard(heap, shard);
     }
   }
 }
