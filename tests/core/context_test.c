@@ -29,8 +29,8 @@ static void heaps_share_a_context(void **state) {
     assert_true(pattern_holds(blocks[i], 3000, i));
     assert_true(fe_heap_contains(heaps[i], blocks[i]));
     assert_false(fe_heap_contains(heaps[(i + 1) % HEAPS], blocks[i]));
-    fe_heap_destroy(heaps[i]);
   }
+  for (size_t i = 0; i < HEAPS; i++) fe_heap_destroy(heaps[i]);
   assert_true(fe_context_destroy(context));
 }
 
