@@ -231,7 +231,8 @@ FE_API size_t fe_heap_used_bytes(fe_heap_t *heap);
 
 /* Sets the most bytes that the blocks of the heap and of the heaps under it may take; an allocation
  * that would pass it gives NULL and ENOMEM, and freeing makes room again. 0 lifts the limit. Below
- * what is in use already: every allocation fails until enough is freed.
+ * what is in use already: every allocation fails until enough is freed, but for what the rest below
+ * allows heaps that share it.
  *
  * Exact for the heap's own blocks: it refuses only what its live blocks leave no room for. A limit
  * that several heaps share (of a parent, of the process) takes back what they keep for nobody
@@ -239,7 +240,8 @@ FE_API size_t fe_heap_used_bytes(fe_heap_t *heap);
  * live; of a heap that some thread holds, whether it works or waits, all but a rest: the free
  * blocks of the shards from which its next allocations come, at most one shard (64 KiB) for each
  * size class that it uses, and what it takes while the request is under way. A heap that has met
- * the limit itself keeps no rest. */
+ * the limit itself keeps no rest. Nothing is taken back from a heap that fe_heap_visit goes through
+ * at that moment, nor in the handlers of a fork or while one takes longer than a second. */
 FE_API void fe_heap_set_limit(fe_heap_t *heap, size_t memory_limit);
 FE_API size_t fe_heap_limit(const fe_heap_t *heap);
 

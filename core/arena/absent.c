@@ -60,14 +60,18 @@ static bool is_unused(const fe_slab_t *slab) {
   return fe_bitmap_look(&slab->free) == FE_BITMAP_ALL;
 }
 
-static void unmap_if_unused(fe_arena_t *arena, unsigned index) {
+/* Whether it was, and is gone. */
+static bool unmap_if_unused(fe_arena_t *arena, unsigned index) {
   fe_slab_t *slab = &arena->slab[index];
-  if (!is_unused(slab)) return;
+  if (!is_unused(slab)) return false;
+  bool is_gone = false;
   fe_passing_begin(arena->arenas);
-  if (fe_bitmap_take(&slab->free, FE_BITMAP_ALL) && !unmap_slab(arena, index)) {
-    fe_bitmap_give(&slab->free, FE_BITMAP_ALL);
+  if (fe_bitmap_take(&slab->free, FE_BITMAP_ALL)) {
+    is_gone = unmap_slab(arena, index);
+    if (!is_gone) fe_bitmap_give(&slab->free, FE_BITMAP_ALL);
   }
   fe_passing_end(arena->arenas);
+  return is_gone;
 }
 
 /* How long a slab was seen unused and, if it can be, clean; 0 if it is not. */
@@ -98,11 +102,15 @@ void fe_absent_tick(fe_arenas_t *arenas, uint32_t now_ms) {
   atomic_store_explicit(&arenas->unused_slab_count, unused_count, memory_order_relaxed);
 }
 
-void fe_arenas_unmap(fe_arenas_t *arenas) {
-  if (!can_unmap(arenas)) return;
+bool fe_absent_unmap_all(fe_arenas_t *arenas) {
+  bool has_any = false;
+  if (!can_unmap(arenas)) return false;
   for (fe_arena_t *arena = fe_arenas_first(arenas); arena != NULL; arena = fe_arena_next(arena)) {
-    for (unsigned i = 0; !arena->is_lent && i < arena->slab_count; i++) unmap_if_unused(arena, i);
+    for (unsigned i = 0; !arena->is_lent && i < arena->slab_count; i++) {
+      if (unmap_if_unused(arena, i)) has_any = true;
+    }
   }
+  return has_any;
 }
 
 /* -- Coming back -- */

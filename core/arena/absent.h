@@ -31,6 +31,9 @@ bool fe_absent_restore(fe_arenas_t *arenas, size_t slab_count);
 /* At each tick, after the purge: unmaps slabs that were unused for unmap_delay_ms. */
 void fe_absent_tick(fe_arenas_t *arenas, uint32_t now_ms);
 
+/* Unmaps all slabs that are unused now; whether there were any. Any thread. */
+bool fe_absent_unmap_all(fe_arenas_t *arenas);
+
 /* Whether such a slab may be waiting for its time. */
 static inline bool fe_absent_is_waiting(fe_arenas_t *arenas) {
   return atomic_load_explicit(&arenas->unused_slab_count, memory_order_relaxed) > 0;

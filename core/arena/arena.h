@@ -173,6 +173,15 @@ void fe_arenas_tick(fe_arenas_t *arenas);
 /* Returns the memory of all free units to the system now. Any thread. */
 void fe_arenas_purge(fe_arenas_t *arenas);
 
+/* The same, and the addresses of all slabs that nobody uses go back, if the base takes them.
+ * Whether there was anything. Any thread. */
+bool fe_arenas_give_all_back(fe_arenas_t *arenas);
+
+/* How many units were given back so far. Acquire: they can be found. */
+static inline size_t fe_arenas_units_given(const fe_arenas_t *arenas) {
+  return atomic_load_explicit(&((fe_arenas_t *)arenas)->figures.units_given, memory_order_acquire);
+}
+
 /* Called when there may be more to give back to the system than before: whenever units were given
  * back. NULL: nothing is called. Relaxed: one who finds it a moment late may miss the first. */
 extern void (*_Atomic fe_arenas_on_give)(fe_arenas_t *arenas);
@@ -187,10 +196,6 @@ size_t fe_arenas_used_units(fe_arenas_t *arenas);
 
 /* fe_arenas_destroy, when the heaps of threads that can end have ended. */
 bool fe_arenas_end(fe_arenas_t *arenas);
-
-/* Gives the addresses of all slabs that nobody uses back now, if the base takes them. Any thread.
- */
-void fe_arenas_unmap(fe_arenas_t *arenas);
 
 /* What lies in huge pages in use is given up when it was idle for so many ticks. */
 #define FE_HUGE_PATIENCE_TICKS 8

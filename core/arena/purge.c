@@ -117,3 +117,10 @@ void fe_arenas_tick(fe_arenas_t *arenas) {
 }
 
 void fe_arenas_purge(fe_arenas_t *arenas) { purge_arenas(arenas, false); }
+
+bool fe_arenas_give_all_back(fe_arenas_t *arenas) {
+  size_t before = fe_figure_get(&arenas->figures.decommitted_units);
+  if (fe_arenas_waiting_bytes(arenas) > 0) fe_arenas_purge(arenas);
+  bool has_unmapped = fe_absent_unmap_all(arenas);
+  return has_unmapped || fe_figure_get(&arenas->figures.decommitted_units) != before;
+}

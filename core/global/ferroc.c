@@ -95,8 +95,7 @@ size_t fe_trim(void) {
   fe_held_collect();
   fe_heap_reclaim_all();
   fe_registry_collect_idle();
-  fe_arenas_purge(&fe_arenas_default);
-  fe_arenas_unmap(&fe_arenas_default);
+  fe_arenas_give_all_back(&fe_arenas_default);
   return (atomic_load_explicit(returned, memory_order_relaxed) - before) * FE_UNIT_SIZE;
 }
 

@@ -50,8 +50,9 @@ static bool resize_in_place(fe_heap_t *heap, void *ptr, size_t usable, size_t si
   fe_heap_t *owner = fe_heap_of(shard);
   if (!is_at_home(heap, ptr)) return false;
   if (FE_IS_TRACKED) return size == usable; /* pointers to the old place shall be wrong */
-  if (shard->kind == FE_SHARD_LARGE && owner == heap) {
-    return fe_large_resize(heap, shard, ptr, size);
+  if (shard->kind == FE_SHARD_LARGE) {
+    if (owner == heap) return fe_large_resize(heap, shard, ptr, size);
+    if (fe_large_resize_elsewhere(shard, ptr, size)) return true;
   }
   return size <= usable && size >= usable / 2;
 }
@@ -61,18 +62,33 @@ static void *stay(fe_heap_t *heap, void *ptr, size_t size) {
   fe_shard_t *shard = fe_shard_of(ptr);
   if (FE_IS_TRACKED) {
     fe_checked_shrink(ptr, size);
-  } else if (shard->kind == FE_SHARD_LARGE && fe_heap_of(shard) == heap) {
-    fe_large_resize(heap, shard, ptr, size > FE_MEDIUM_MAX ? size : FE_MEDIUM_MAX + 1);
+  } else if (shard->kind == FE_SHARD_LARGE) {
+    size_t least = size > FE_MEDIUM_MAX ? size : FE_MEDIUM_MAX + 1;
+    bool is_own = fe_heap_of(shard) == heap;
+    (void)(is_own ? fe_large_resize(heap, shard, ptr, least)
+                  : fe_large_resize_elsewhere(shard, ptr, least));
   }
   return ptr;
+}
+
+/* Where a block goes that cannot have its new size where it is, or, if it has to be or can be after
+ * all, there. NULL: no memory. */
+static void *place_for(fe_heap_t *heap, void *ptr, size_t size, bool may_stay) {
+  fe_shard_t *shard = fe_shard_of(ptr);
+  bool is_large = shard->kind == FE_SHARD_LARGE && fe_heap_of(shard) == heap && !FE_IS_TRACKED;
+  void *place = may_stay || is_large ? fe_heap_alloc_if_possible(heap, size) : NULL;
+  if (place != NULL) return place;
+  if (may_stay) return stay(heap, ptr, size);
+  /* What lies behind the block may have been kept by somebody who does not need it. */
+  if (is_large && fe_heap_make_room(heap) && fe_large_resize(heap, shard, ptr, size)) return ptr;
+  return fe_heap_alloc(heap, size);
 }
 
 static void *move_block(fe_heap_t *heap, void *ptr, size_t usable, size_t size) {
   void *moved = fe_large_move(heap, ptr, size);
   if (moved != NULL) return moved;
-  bool may_stay = size <= usable && is_at_home(heap, ptr);
-  moved = may_stay ? fe_heap_alloc_if_possible(heap, size) : fe_heap_alloc(heap, size);
-  if (moved == NULL) return may_stay ? stay(heap, ptr, size) : NULL;
+  moved = place_for(heap, ptr, size, size <= usable && is_at_home(heap, ptr));
+  if (moved == NULL || moved == ptr) return moved;
   memcpy(moved, ptr, size < usable ? size : usable);
   fe_heap_free(heap, ptr);
   return moved;
@@ -135,10 +151,8 @@ static FE_COLD void *resize_slowly(fe_heap_t *heap, void *ptr, size_t difference
   }
   void *moved = fe_large_move(heap, ptr, new_size);
   if (moved != NULL) return moved;
-  bool is_shrinking = new_size <= usable;
-  moved = is_shrinking ? fe_heap_alloc_if_possible(heap, new_size)
-                       : fe_heap_resize(heap, NULL, 0, new_size);
-  if (moved == NULL) return is_shrinking ? stay(heap, ptr, new_size) : NULL;
+  moved = place_for(heap, ptr, new_size, new_size <= usable);
+  if (moved == NULL || moved == ptr) return moved;
   memcpy(moved, ptr, old_size < new_size ? old_size : new_size);
   fe_heap_resize(heap, ptr, old_size, 0);
   return moved;

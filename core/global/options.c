@@ -6,7 +6,7 @@
 
 #include "core/base/settings.h"
 #include "core/ferroc.h"
-#include "core/heap/budget.h"
+#include "core/heap/heap.h"
 #include "core/thread/background.h"
 
 typedef enum fe_option_kind {
@@ -133,6 +133,7 @@ bool fe_option_apply(const char *where, const char *name, const char *text) {
   if (setting == FE_SETTING_MEMORY_LIMIT) {
     size_t limit = value == 0 ? SIZE_MAX : value;
     atomic_store_explicit(&fe_budget_process.limit, limit, memory_order_relaxed);
+    fe_heap_after_limit(&fe_budget_process);
   }
   if (setting == FE_SETTING_BACKGROUND_PURGE) fe_background_expect();
   return true;

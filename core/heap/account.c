@@ -22,8 +22,9 @@ static void set_state(fe_heap_t *heap, fe_account_state_t state) {
 }
 
 static bool charge(fe_heap_t *heap, size_t bytes) {
-  heap->account.is_refused = !fe_budget_charge(&heap->budget, bytes);
-  return !heap->account.is_refused;
+  bool is_charged = fe_budget_charge(&heap->budget, bytes);
+  heap->account.refused_bytes = is_charged ? 0 : bytes;
+  return is_charged;
 }
 
 static bool lease_more(fe_heap_t *heap, size_t bytes) {
@@ -97,10 +98,20 @@ static void wait_for_room(fe_heap_t *heap) {
   heap->account.patience = shards < UINT16_MAX ? (uint16_t)shards : UINT16_MAX;
 }
 
+/* Full shards that are none any more, of which nobody will tell while the account was trimmed. */
+static void wake_full(fe_heap_t *heap) {
+  for (fe_shard_t *shard = heap->full, *next; shard != NULL; shard = next) {
+    next = shard->next;
+    bool is_told = fe_shard_remote_state(shard) == FE_REMOTE_WAKING;
+    if (!is_told && fe_heap_take_remote(heap, shard)) fe_heap_unshelve_shard(heap, shard);
+  }
+}
+
 void fe_account_tighten(fe_heap_t *heap) {
   if (fe_account_is_tight(&heap->account)) return;
   wait_for_room(heap);
   fe_heap_drain(heap);
+  wake_full(heap);
   for_each_queued(heap, close_shard);
   close_full(heap);
   set_state(heap, FE_ACCOUNT_TIGHT);
@@ -124,8 +135,21 @@ static void try_to_open(fe_heap_t *heap) {
     open(heap);
   } else {
     wait_for_room(heap);
-    account->is_refused = false;
+    account->refused_bytes = 0;
   }
+}
+
+static void list_shard(fe_heap_t *heap, fe_shard_t *shard) {
+  (void)heap;
+  fe_remote_list(shard);
+}
+
+/* What the quick ways may reach is paid for again. */
+static void end_trim(fe_heap_t *heap) {
+  set_state(heap, FE_ACCOUNT_OPEN);
+  wake_full(heap);
+  for_each_queued(heap, list_shard);
+  fe_heap_resettle(heap);
 }
 
 void fe_account_settle(fe_heap_t *heap) {
@@ -139,10 +163,10 @@ void fe_account_settle(fe_heap_t *heap) {
   } else if (account->held_bytes <= account->lease_bytes ||
              lease_more(heap, account->held_bytes - account->lease_bytes)) {
     /* The lease may be more: blocks of mixed shards that are freed are not held any more. */
-    set_state(heap, FE_ACCOUNT_OPEN);
+    end_trim(heap);
   } else {
     fe_account_tighten(heap);
-    account->is_refused = false;
+    account->refused_bytes = 0;
   }
 }
 
@@ -156,9 +180,7 @@ bool fe_account_extend(fe_heap_t *heap, size_t bytes) {
 bool fe_account_pay(fe_heap_t *heap, size_t bytes) {
   if (fe_account_extend(heap, bytes)) return true;
   fe_account_tighten(heap);
-  if (lease_more(heap, bytes)) return true;
-  fe_count(heap, FE_HEAP_LIMIT_REFUSAL, 1);
-  return false;
+  return lease_more(heap, bytes);
 }
 
 void fe_account_refund(fe_heap_t *heap, size_t bytes) {
@@ -172,21 +194,21 @@ void fe_account_after_give_up(fe_heap_t *heap) { shrink_lease(heap, heap->accoun
 bool fe_account_charge_large(fe_heap_t *heap, size_t bytes) {
   if (FE_LIKELY(charge(heap, bytes))) return true;
   fe_account_tighten(heap);
-  if (charge(heap, bytes)) return true;
-  fe_count(heap, FE_HEAP_LIMIT_REFUSAL, 1);
-  return false;
+  return charge(heap, bytes);
 }
 
 /* -- From outside -- */
 
-/* What is live in a shard, or can be without a slow call. Blocks that others freed wait for one. */
-static size_t reachable_bytes(const fe_shard_t *shard) {
-  uintptr_t remote = atomic_load_explicit(&((fe_shard_t *)shard)->remote, memory_order_relaxed);
+/* What is live in a shard, or can be without a slow call. Blocks that others freed wait for one;
+ * those who free more from now on say so. */
+static size_t reachable_bytes(fe_shard_t *shard) {
+  fe_remote_unlist(shard);
+  uintptr_t remote = atomic_load_explicit(&shard->remote, memory_order_relaxed);
   size_t count = fe_shard_is_current(shard) ? shard->capacity : fe_shard_used(shard);
   return (count - fe_remote_count(remote)) * shard->block_size;
 }
 
-static size_t reachable_in_list(const fe_shard_t *shard) {
+static size_t reachable_in_list(fe_shard_t *shard) {
   size_t bytes = 0;
   for (; shard != NULL; shard = shard->next) bytes += reachable_bytes(shard);
   return bytes;
@@ -194,15 +216,16 @@ static size_t reachable_in_list(const fe_shard_t *shard) {
 
 void fe_account_trim(fe_heap_t *heap) {
   if (fe_account_is_tight(&heap->account)) return;
+  /* The holder's quick frees into shards that wait are over first, but for one that is going on. */
+  set_state(heap, FE_ACCOUNT_TRIMMED);
+  fe_heap_resettle(heap);
   size_t bytes = fe_figure_get(&heap->nursery.used_bytes) + fe_heap_mixed_bytes(heap) +
                  reachable_in_list(heap->full);
   for (unsigned i = 0; i < FE_CLASS_COUNT; i++) {
-    const fe_shard_t *first = fe_heap_current(heap, i);
+    fe_shard_t *first = fe_heap_current(heap, i);
     if (first != &fe_shard_empty) bytes += reachable_in_list(first);
   }
-  if (bytes >= heap->account.lease_bytes) return;
   shrink_lease(heap, bytes);
-  set_state(heap, FE_ACCOUNT_TRIMMED);
 }
 
 /* -- The limit -- */
@@ -215,6 +238,7 @@ void fe_heap_set_limit(fe_heap_t *heap, size_t memory_limit) {
   fe_heap_settle(heap);
   if (fe_budget_charged(&heap->budget) > limit) fe_account_tighten(heap);
   fe_gate_leave(&heap->gate, gate);
+  fe_heap_after_limit(&heap->budget);
 }
 
 size_t fe_heap_limit(const fe_heap_t *heap) {

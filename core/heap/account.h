@@ -7,18 +7,21 @@
  *   OPEN      the lease covers all blocks that were ever carved, live and free ones (held_bytes).
  *             Nothing needs to be counted.
  *   TRIMMED   somebody from outside took the lease down to what the quick ways can reach: what is
- *             live, and the free blocks of current shards. The holder's next slow call puts that
- *             right first: to OPEN if the budget allows for it, else to TIGHT.
+ *             live, and the free blocks of current shards. Only these are open, and what others
+ *             free in any shard comes through the inbox; so another look would find the same as
+ *             long as nothing came there. The holder's next slow call puts that right first: to
+ *             OPEN if the budget allows for it, else to TIGHT.
  *   TIGHT     the lease is what is live. No quick way is open: free blocks are kept where the quick
  *             ways do not look (`kept` of each shard) and handed out one by one, each charged;
- * frees take slow ways, and are uncharged at once. Shards in queues are asleep like full ones, so
- * that frees by others come through the inbox, and no shard needs to be searched.
+ *             frees take slow ways, and are uncharged at once. Shards in queues are asleep like
+ *             full ones, so that frees by others come through the inbox, and no shard needs to be
+ *             searched.
  *
  *   OPEN, TRIMMED -> TIGHT   a charge is refused; or nobody holds the heap, and it stands under a
  *                            limit: then all that is freed in it can be had by others at once
  *   TIGHT -> OPEN            there is room again for all blocks and a step more; tried only after
- * so many slow calls as the heap has shards, so that a heap that lives at its limit pays a few
- * steps for each call
+ *                            so many slow calls as the heap has shards, so that a heap that lives
+ * at its limit pays a few steps for each call
  *
  * So a limit of the heap's own refuses only what live blocks leave no room for. To a limit above,
  * each heap that is OPEN counts with its free blocks; before such a limit refuses anything, all
@@ -43,7 +46,7 @@ typedef struct fe_account {
   size_t held_bytes; /* in blocks, live and free ones, without large blocks */
   size_t lease_bytes;
   uint16_t patience;      /* slow calls until opening is tried again */
-  bool is_refused;        /* the last charge was: some budget has no room for it */
+  size_t refused_bytes;   /* what the last charge was for, if it was refused; else 0 */
   _Atomic(uint8_t) state; /* fe_account_state_t; read by all, relaxed: a hint */
 } fe_account_t;
 
@@ -85,7 +88,8 @@ bool fe_account_charge_large(struct fe_heap *heap, size_t bytes);
 /* Nobody holds the heap, or it is over its limit: it becomes TIGHT. */
 void fe_account_tighten(struct fe_heap *heap);
 
-/* The holder is outside: to TRIMMED, if the quick ways can reach less than was charged for. */
+/* The holder is outside: to TRIMMED, unless it is TIGHT. What came through the inbox was looked at,
+ * and shards of blocks that did so are asleep again. */
 void fe_account_trim(struct fe_heap *heap);
 
 #endif /* FERROC_CORE_HEAP_ACCOUNT_H */

@@ -21,6 +21,8 @@ static void uncharge_up_to(fe_budget_t *budget, const fe_budget_t *end, size_t b
 }
 
 bool fe_budget_charge(fe_budget_t *budget, size_t bytes) {
+  /* What cannot be had is not charged for even a moment. */
+  if (fe_budget_without_room(budget, bytes) != NULL) return false;
   for (fe_budget_t *level = budget; level != NULL; level = level->parent) {
     if (charge_one(level, bytes)) continue;
     uncharge_up_to(budget, level, bytes);

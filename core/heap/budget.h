@@ -48,6 +48,16 @@ static inline fe_budget_t *fe_budget_without_room(fe_budget_t *budget, size_t by
   return budget;
 }
 
+/* The last one. */
+static inline fe_budget_t *fe_budget_last_without_room(fe_budget_t *budget, size_t bytes) {
+  fe_budget_t *last = NULL;
+  while ((budget = fe_budget_without_room(budget, bytes)) != NULL) {
+    last = budget;
+    budget = budget->parent;
+  }
+  return last;
+}
+
 /* Whether `above` is the budget or above it. */
 static inline bool fe_budget_is_under(const fe_budget_t *budget, const fe_budget_t *above) {
   while (budget != NULL && budget != above) budget = budget->parent;

@@ -3,11 +3,14 @@
 
 #include <errno.h>
 
+#include "core/heap/heap.h"
+
 fe_context_t *fe_context_create(fe_arenas_t *arenas) {
   if (arenas == NULL) arenas = &fe_arenas_default;
   fe_arena_hint_t hint = {.arena = NULL};
   fe_run_t run;
-  if (!fe_arenas_take(arenas, &hint, 1, &run)) {
+  if (!fe_arenas_take(arenas, &hint, 1, &run) &&
+      !(fe_heap_make_room_on(arenas) && fe_arenas_take(arenas, &hint, 1, &run))) {
     errno = ENOMEM;
     return NULL;
   }

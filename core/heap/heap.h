@@ -219,6 +219,8 @@ void fe_heap_free_remotely(fe_shard_t *shard, void *ptr);
 
 /* Whether the block has the new size where it is. */
 bool fe_large_resize(fe_heap_t *heap, fe_shard_t *shard, void *ptr, size_t size);
+/* The same for a block of a heap that the caller does not hold. */
+bool fe_large_resize_elsewhere(fe_shard_t *shard, void *ptr, size_t size);
 /* Makes a huge block of this heap larger at another place, with what it holds. NULL: it is as it
  * was, or not such a block, or not to become larger. */
 void *fe_large_move(fe_heap_t *heap, void *ptr, size_t size);
@@ -242,8 +244,15 @@ void fe_heap_after_emptied(fe_heap_t *heap);
  * Whether there was anything, so that it is worth another try. */
 bool fe_heap_make_room(fe_heap_t *heap);
 
+/* The same where there is no heap yet. */
+bool fe_heap_make_room_on(fe_arenas_t *arenas);
+
 /* The same after a limit forbade so many bytes: gets back what heaps under it keep. */
 bool fe_heap_make_room_in_budget(fe_heap_t *heap, size_t bytes);
+
+/* After a limit was changed: if less is allowed than what heaps may have without asking, they ask
+ * from now on. */
+void fe_heap_after_limit(const fe_budget_t *budget);
 
 /* Gets back what is left of fe_heap_after_emptied; cheap if that is nothing. */
 void fe_heap_reclaim_emptied(void);
@@ -274,6 +283,11 @@ extern void (*_Atomic fe_heap_on_alloc)(size_t size);
 /* The account, of which account.h tells. First before anything is handed out. */
 static inline void fe_heap_settle(fe_heap_t *heap) {
   if (FE_UNLIKELY(fe_account_state(&heap->account) != FE_ACCOUNT_OPEN)) fe_account_settle(heap);
+}
+
+/* The same before the holder frees on a slow way; what is tight stays so. */
+static inline void fe_heap_end_trim(fe_heap_t *heap) {
+  if (FE_UNLIKELY(fe_account_state(&heap->account) == FE_ACCOUNT_TRIMMED)) fe_account_settle(heap);
 }
 
 /* Whether blocks of so many bytes may be carved, none of them because it must be. */

@@ -49,6 +49,9 @@ static fe_shard_t *refill_current(fe_heap_t *heap, unsigned class_index) {
 
 static fe_shard_t *add_shard(fe_heap_t *heap, unsigned class_index) {
   size_t block_size = fe_class_size(class_index);
+  /* What is refused shall not cost a shard. */
+  if (!fe_heap_may_hand_out(heap, block_size)) return &fe_shard_empty;
+  fe_heap_refund(heap, block_size);
   heap->context->hint.wants_huge = heap->account.held_bytes >= FE_HUGE_FROM_BYTES;
   fe_run_t run;
   if (!fe_context_take(heap->context, 1, &run)) return &fe_shard_empty;
@@ -119,18 +122,19 @@ static void *alloc_aligned(fe_heap_t *heap, size_t size, size_t alignment) {
 typedef struct request {
   size_t size; /* with a trailer, in builds that check */
   size_t alignment;
-  bool is_refused; /* after a failure: because of a limit; else there is no memory */
+  /* After a failure: so much was to be charged when a limit forbade it; 0: there is no memory. */
+  size_t refused_bytes;
 } request_t;
 
 static void *alloc_once(fe_heap_t *heap, request_t *request) {
   uint32_t gate = fe_gate_enter(&heap->gate);
-  heap->account.is_refused = false;
+  heap->account.refused_bytes = 0;
   fe_heap_settle(heap);
   if (fe_inbox_has_some(&heap->inbox)) fe_heap_drain(heap);
   void *block = request->alignment <= heap->granule
                     ? alloc_inside(heap, request->size)
                     : alloc_aligned(heap, request->size, request->alignment);
-  request->is_refused = heap->account.is_refused;
+  request->refused_bytes = heap->account.refused_bytes;
   fe_gate_leave(&heap->gate, gate);
   return block;
 }
@@ -141,8 +145,9 @@ static FE_COLD void *alloc_after_failure(fe_heap_t *heap, request_t *request) {
   void *block = NULL;
   if (request->size > PTRDIFF_MAX) return NULL;
   for (int turn = 0; turn < TURNS_MAX && block == NULL; turn++) {
-    bool has_room = request->is_refused ? fe_heap_make_room_in_budget(heap, request->size)
-                                        : fe_heap_make_room(heap);
+    bool has_room = request->refused_bytes > 0
+                        ? fe_heap_make_room_in_budget(heap, request->refused_bytes)
+                        : fe_heap_make_room(heap);
     if (!has_room) return NULL;
     block = alloc_once(heap, request);
   }
@@ -153,10 +158,11 @@ static FE_COLD void *alloc_after_failure(fe_heap_t *heap, request_t *request) {
 static FE_COLD void *report_failure(fe_heap_t *heap, const request_t *request, size_t bytes) {
   uint32_t gate = fe_gate_enter(&heap->gate);
   fe_count(heap, FE_HEAP_FAILURE, 1);
+  if (request->refused_bytes > 0) fe_count(heap, FE_HEAP_LIMIT_REFUSAL, 1);
   fe_gate_leave(&heap->gate, gate);
   if (!heap->has_annex) return NULL;
   const fe_heap_annex_t *annex = fe_heap_annex(heap);
-  fe_error_t error = request->is_refused ? FE_ERROR_LIMIT : FE_ERROR_NO_MEMORY;
+  fe_error_t error = request->refused_bytes > 0 ? FE_ERROR_LIMIT : FE_ERROR_NO_MEMORY;
   if (annex->on_error != NULL) annex->on_error(heap, error, bytes, annex->user_data);
   return NULL;
 }

@@ -15,6 +15,7 @@ static void give_up_if_empty(fe_heap_t *heap, fe_shard_t *shard) {
  * block its holder has freed. */
 FE_COLD void fe_heap_shard_emptied(fe_heap_t *heap, fe_shard_t *shard) {
   uint32_t gate = fe_gate_enter(&heap->gate);
+  fe_heap_end_trim(heap);
   if (fe_shard_state(shard) == FE_SHARD_EAGER) {
     fe_heap_spare(heap, shard);
   } else {
@@ -52,6 +53,7 @@ static void free_inside(fe_heap_t *heap, fe_shard_t *shard, void *ptr) {
 FE_COLD void fe_heap_free_slowly(fe_heap_t *heap, fe_shard_t *shard, void *ptr) {
   bool is_large = shard->kind == FE_SHARD_LARGE;
   uint32_t gate = fe_gate_enter(&heap->gate);
+  fe_heap_end_trim(heap);
   free_inside(heap, shard, ptr);
   fe_gate_leave(&heap->gate, gate);
   if (is_large) {

@@ -5,6 +5,7 @@
 #include "core/heap/counting.h"
 #include "core/heap/heap.h"
 #include "core/heap/large_layout.h"
+#include "core/heap/roll.h"
 #include "core/slab/census.h"
 #include "core/slab/remote.h"
 
@@ -134,13 +135,19 @@ static bool resize_where_it_is(fe_heap_t *heap, fe_shard_t *shard, size_t after)
   return !is_worth_giving(before, after) || resize_run(heap, shard, before, after);
 }
 
-static bool resize(fe_heap_t *heap, fe_shard_t *shard, void *ptr, size_t size) {
-  heap->account.is_refused = false;
+/* Whoever does not hold the heap cannot close its quick ways to make room for more. */
+static bool charge_more(fe_heap_t *heap, size_t bytes, bool is_holder) {
+  if (is_holder) return fe_account_charge_large(heap, bytes);
+  return fe_budget_charge(&heap->budget, bytes);
+}
+
+static bool resize(fe_heap_t *heap, fe_shard_t *shard, void *ptr, size_t size, bool is_holder) {
+  heap->account.refused_bytes = 0;
   if (size > PTRDIFF_MAX || size <= FE_MEDIUM_MAX) return false;
   size_t offset = (size_t)((char *)ptr - shard->run_start);
   size_t counted = counted_size(size);
   size_t more = counted > shard->block_size ? counted - shard->block_size : 0;
-  if (more > 0 && !fe_account_charge_large(heap, more)) return false;
+  if (more > 0 && !charge_more(heap, more, is_holder)) return false;
   size_t after = (offset + size + FE_UNIT_SIZE - 1) >> FE_SHARD_SHIFT;
   if (!resize_where_it_is(heap, shard, after)) {
     fe_budget_uncharge(&heap->budget, more);
@@ -158,13 +165,23 @@ bool fe_large_resize(fe_heap_t *heap, fe_shard_t *shard, void *ptr, size_t size)
   bool has_room = true;
   while (has_room) {
     uint32_t gate = fe_gate_enter(&heap->gate);
-    bool is_done = resize(heap, shard, ptr, size);
-    bool is_refused = heap->account.is_refused;
+    bool is_done = resize(heap, shard, ptr, size, true);
+    size_t refused_bytes = heap->account.refused_bytes;
     fe_gate_leave(&heap->gate, gate);
     if (is_done) return true;
-    has_room = is_refused && fe_heap_make_room_in_budget(heap, size);
+    has_room = refused_bytes > 0 && fe_heap_make_room_in_budget(heap, refused_bytes);
   }
   return false;
+}
+
+bool fe_large_resize_elsewhere(fe_shard_t *shard, void *ptr, size_t size) {
+  fe_heap_t *heap = fe_heap_of(shard);
+  if (!fe_roll_lock_soon(FE_GATE_PATIENCE_MS)) return false;
+  uint32_t gate = fe_gate_enter(&heap->gate);
+  bool is_done = resize(heap, shard, ptr, size, false);
+  fe_gate_leave(&heap->gate, gate);
+  fe_roll_unlock();
+  return is_done;
 }
 
 /* -- Growing at another place: in a chunk of its own, whose pages can be moved -- */

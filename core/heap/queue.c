@@ -8,11 +8,12 @@
 #define EMPTY &fe_shard_empty
 
 /* Lets frees of the heap's own go the short way into the shard, or not: with pointers into blocks
- * around, while the heap watches, or while its account is tight, none may. */
+ * around, while the heap watches, or its account wants to know, none may. */
 static void show_owner(fe_heap_t *heap, fe_shard_t *shard) {
-  bool is_watched = heap->watch.is_on && fe_shard_is_current(shard);
-  bool is_closed =
-      is_watched || fe_account_is_tight(&heap->account) || fe_shard_has_interior(shard);
+  bool is_current = fe_shard_is_current(shard);
+  fe_account_state_t state = fe_account_state(&heap->account);
+  bool is_open = is_current ? state != FE_ACCOUNT_TIGHT : state == FE_ACCOUNT_OPEN;
+  bool is_closed = !is_open || (heap->watch.is_on && is_current) || fe_shard_has_interior(shard);
   fe_shard_set_owner(shard, is_closed ? FE_NO_OWNER : heap);
 }
 

@@ -13,21 +13,21 @@
 
 /* -- A heap that somebody holds -- */
 
-/* A shard of blocks that others woke by a free. The holder takes in what they freed when it comes
- * by; here the shard is given up if all of it is free, unless it is a current one. Whether it was.
- */
-static bool give_up_woken(fe_heap_t *heap, fe_shard_t *shard) {
-  fe_shard_state_t state = fe_shard_state(shard);
-  if (fe_shard_is_current(shard) || !fe_remote_is_all(shard)) return false;
-  fe_heap_take_in(heap, shard, fe_remote_wake(shard, FE_REMOTE_LISTED));
-  if (state == FE_SHARD_FULL) {
+/* A shard of blocks is given up if others freed all of it, unless it is a current one. Nobody tells
+ * of that if it was so before the shard was put to sleep. One that is about to come to the inbox is
+ * looked at then. */
+static void give_up_if_all(fe_heap_t *heap, fe_shard_t *shard) {
+  if (fe_shard_is_current(shard) || !fe_remote_is_all(shard)) return;
+  if (fe_shard_remote_state(shard) == FE_REMOTE_WAKING) return;
+  fe_heap_take_remote(heap, shard);
+  if (fe_shard_state(shard) == FE_SHARD_FULL) {
     fe_heap_give_up_full_shard(heap, shard);
   } else {
     fe_heap_give_up_shard(heap, shard);
   }
-  return true;
 }
 
+/* What others freed in shards of blocks, the holder takes in when it comes by. */
 static void look_through_inbox(fe_heap_t *heap) {
   fe_shard_t *shard = fe_inbox_take(&heap->inbox);
   if (shard != NULL) fe_count(heap, FE_HEAP_DRAIN, 1);
@@ -35,8 +35,9 @@ static void look_through_inbox(fe_heap_t *heap) {
     fe_shard_t *next = shard->woken_next;
     if (shard->kind != FE_SHARD_BLOCKS) {
       fe_heap_wake_shard(heap, shard);
-    } else if (!give_up_woken(heap, shard)) {
-      fe_inbox_put(&heap->inbox, shard);
+    } else {
+      fe_remote_doze(shard);
+      give_up_if_all(heap, shard);
     }
     shard = next;
   }
@@ -45,11 +46,7 @@ static void look_through_inbox(fe_heap_t *heap) {
 static void look_through_queue(fe_heap_t *heap, fe_shard_t *current) {
   for (fe_shard_t *shard = current->next, *next; shard != NULL; shard = next) {
     next = shard->next;
-    /* One that is about to come out of the inbox is looked at then. */
-    bool is_told = fe_shard_remote_state(shard) == FE_REMOTE_WAKING;
-    if (!is_told && fe_remote_is_all(shard) && fe_heap_take_remote(heap, shard)) {
-      fe_heap_give_up_shard(heap, shard);
-    }
+    give_up_if_all(heap, shard);
   }
 }
 
@@ -61,9 +58,9 @@ static void reclaim_of_holder(fe_heap_t *heap) {
     return;
   }
   look_through_inbox(heap);
-  for (unsigned i = 0; i < FE_CLASS_COUNT; i++) look_through_queue(heap, fe_heap_current(heap, i));
   fe_mixed_collect(heap);
   fe_account_trim(heap);
+  for (unsigned i = 0; i < FE_CLASS_COUNT; i++) look_through_queue(heap, fe_heap_current(heap, i));
 }
 
 /* -- A heap that nobody holds -- */
@@ -91,7 +88,9 @@ static bool is_as_it_was(fe_heap_t *heap) {
   bool is_tight = fe_account_is_tight(&heap->account);
   uint32_t gate = atomic_load_explicit(&heap->gate, memory_order_relaxed);
   /* Whoever is inside may have taken the messages, and not be done with them. */
-  if (gate != FE_GATE_FREE) return gate == FE_GATE_HELD && is_tight;
+  if (gate != FE_GATE_FREE) {
+    return gate == FE_GATE_HELD && fe_account_state(&heap->account) != FE_ACCOUNT_OPEN;
+  }
   return atomic_load_explicit(&heap->has_rested, memory_order_relaxed) &&
          (is_tight || !fe_budget_is_limited(&heap->budget));
 }
@@ -170,7 +169,7 @@ static bool is_among(const others_t *others, const fe_heap_t *heap) {
 
 static bool reclaim_others(const others_t *others) {
   bool has_given = false;
-  if (!fe_roll_lock_soon()) return false;
+  if (!fe_roll_lock_soon(FE_ROLL_PATIENCE_MS)) return false;
   for (fe_heap_t *heap = fe_roll_first; heap != NULL; heap = heap->roll_next) {
     if (is_among(others, heap) && fe_heap_reclaim(heap)) has_given = true;
   }
@@ -186,8 +185,16 @@ bool fe_heap_make_room_in_budget(fe_heap_t *heap, size_t bytes) {
       atomic_load_explicit(&heap->child_count, memory_order_relaxed) == 0) {
     return false;
   }
+  /* Under the highest one are those under the others, too. */
+  budget = fe_budget_last_without_room(&heap->budget, bytes);
   if (reclaim_others(&(others_t){.but = heap, .budget = budget})) return true;
   return fe_budget_without_room(&heap->budget, bytes) == NULL;
+}
+
+void fe_heap_after_limit(const fe_budget_t *budget) {
+  if (fe_budget_charged(budget) > fe_budget_limit(budget)) {
+    reclaim_others(&(others_t){.budget = budget});
+  }
 }
 
 /* The same as fe_heap_reclaim, for the heap's holder. */
@@ -200,9 +207,18 @@ static bool collect_own(fe_heap_t *heap) {
   return has_given;
 }
 
+/* What nobody uses on the arenas, but for one heap; what others had given back meanwhile does as
+ * well. If there is nothing: free memory, of which the base may make addresses or other memory. */
+static bool make_room_on(fe_arenas_t *arenas, const fe_heap_t *but) {
+  size_t given = fe_arenas_units_given(arenas);
+  bool has_given = reclaim_others(&(others_t){.but = but, .arenas = arenas});
+  return has_given || fe_arenas_units_given(arenas) != given || fe_arenas_give_all_back(arenas);
+}
+
+bool fe_heap_make_room_on(fe_arenas_t *arenas) { return make_room_on(arenas, NULL); }
+
 bool fe_heap_make_room(fe_heap_t *heap) {
-  bool has_given = collect_own(heap);
-  return reclaim_others(&(others_t){.but = heap, .arenas = heap->context->arenas}) || has_given;
+  return collect_own(heap) | make_room_on(heap->context->arenas, heap);
 }
 
 void fe_heap_reclaim_emptied(void) {

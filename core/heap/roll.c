@@ -38,7 +38,10 @@ bool fe_roll_lock(void) {
   fe_roll_take_newcomers();
   return true;
 }
-bool fe_roll_lock_soon(void) { return fe_roll_lock(); }
+bool fe_roll_lock_soon(unsigned patience_ms) {
+  (void)patience_ms;
+  return fe_roll_lock();
+}
 bool fe_roll_try_lock(void) { return fe_roll_lock(); }
 void fe_roll_unlock(void) {}
 void fe_roll_before_fork(void) {}
@@ -54,11 +57,12 @@ static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 /* The calling thread forks, and has the lock for that. */
 static _Thread_local bool is_forking;
 
-static bool wait_a_little(void) {
+static bool wait_for(unsigned patience_ms) {
   if (pthread_mutex_trylock(&mutex) == 0) return true;
   struct timespec until;
   clock_gettime(CLOCK_REALTIME, &until);
-  until.tv_nsec += FE_GATE_PATIENCE_MS * 1000000;
+  until.tv_sec += patience_ms / 1000;
+  until.tv_nsec += (long)(patience_ms % 1000) * 1000000;
   until.tv_sec += until.tv_nsec / 1000000000;
   until.tv_nsec %= 1000000000;
   return pthread_mutex_timedlock(&mutex, &until) == 0;
@@ -71,8 +75,8 @@ bool fe_roll_lock(void) {
   return true;
 }
 
-bool fe_roll_lock_soon(void) {
-  if (is_forking || !wait_a_little()) return false;
+bool fe_roll_lock_soon(unsigned patience_ms) {
+  if (is_forking || !wait_for(patience_ms)) return false;
   fe_roll_take_newcomers();
   return true;
 }

@@ -8,14 +8,17 @@
 
 #include "core/heap/heap.h"
 
+/* So long waits who would have to refuse something: a fork of a large process takes its time. */
+#define FE_ROLL_PATIENCE_MS 1000
+
 /* Not while the calling thread has it. False: in a handler of a fork, whose thread has it already,
  * and has stopped the holders of heaps; then nobody may walk over the list, and fe_roll_unlock is
  * not to be called. */
 bool fe_roll_lock(void);
 /* The same for what happens on the way of an allocation or a free, whose caller may have a lock
- * that a fork waits for (gate.h): false also if somebody else has it for longer than some
- * milliseconds, or, the second, if somebody else has it. */
-bool fe_roll_lock_soon(void);
+ * that a fork waits for (gate.h): false also if somebody else has it for longer than that, or, the
+ * second, if somebody else has it. */
+bool fe_roll_lock_soon(unsigned patience_ms);
 bool fe_roll_try_lock(void);
 void fe_roll_unlock(void);
 

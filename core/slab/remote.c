@@ -53,16 +53,25 @@ bool fe_remote_sleep(fe_shard_t *shard) {
   return true;
 }
 
-void fe_remote_list(fe_shard_t *shard) {
+static void change_state(fe_shard_t *shard, fe_remote_state_t from, fe_remote_state_t to) {
   uintptr_t seen = atomic_load_explicit(&shard->remote, memory_order_relaxed);
-  while (fe_remote_state(seen) == FE_REMOTE_ASLEEP) {
+  while (fe_remote_state(seen) == from) {
+    /* Release: as in fe_remote_wake, for fe_remote_doze. */
     if (atomic_compare_exchange_weak_explicit(&shard->remote, &seen,
-                                              (seen & ~FE_REMOTE_STATE_MASK) | FE_REMOTE_LISTED,
-                                              memory_order_relaxed, memory_order_relaxed)) {
+                                              (seen & ~FE_REMOTE_STATE_MASK) | to,
+                                              memory_order_release, memory_order_relaxed)) {
       return;
     }
   }
 }
+
+void fe_remote_list(fe_shard_t *shard) { change_state(shard, FE_REMOTE_ASLEEP, FE_REMOTE_LISTED); }
+
+void fe_remote_unlist(fe_shard_t *shard) {
+  change_state(shard, FE_REMOTE_LISTED, FE_REMOTE_ASLEEP);
+}
+
+void fe_remote_doze(fe_shard_t *shard) { change_state(shard, FE_REMOTE_WAKING, FE_REMOTE_ASLEEP); }
 
 fe_block_t *fe_remote_wake(fe_shard_t *shard, fe_remote_state_t state) {
   /* Acquire: pairs with the release of those who freed. Release: the owner is

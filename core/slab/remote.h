@@ -6,8 +6,9 @@
  *   LISTED   (vacant)     the shard is in a queue of its heap; the owner will come by, so whoever
  *                         frees only pushes the block
  *   ASLEEP   (occupied)   the shard is full, or large, or a nursery: the owner does not look at
- *                         it. The next one to free pushes its block and makes it WAKING, in one
- *                         compare-and-swap, and then pushes the shard on the heap's inbox
+ *                         it. Or he wants to be told (heap/account.h). The next one to free pushes
+ *                         its block and makes it WAKING, in one compare-and-swap, and then pushes
+ *                         the shard on the heap's inbox
  *   WAKING   (saturated)  somebody is about to put the shard into the inbox, or has done so;
  *                         others only push their blocks
  *   NEVER    (never)      a large block of a heap that lives for good: whoever frees it gives the
@@ -147,6 +148,13 @@ bool fe_remote_sleep(fe_shard_t *shard);
 /* Owner: the shard goes back into its queue because the owner freed a block in it. A shard that is
  * WAKING stays so. */
 void fe_remote_list(fe_shard_t *shard);
+
+/* Owner: the shard stays where it is, with what others freed in it, but whoever frees next says so.
+ * A shard that is WAKING stays so. */
+void fe_remote_unlist(fe_shard_t *shard);
+
+/* The same with a shard that came out of the inbox. */
+void fe_remote_doze(fe_shard_t *shard);
 
 /* Owner: the shard came out of the inbox. Sets the state (LISTED, or ASLEEP for what is never in a
  * queue), and takes the blocks. */

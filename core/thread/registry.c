@@ -55,7 +55,7 @@ static bool is_on(const fe_heap_t *heap, const fe_arenas_t *arenas) {
 }
 
 static fe_heap_t *claim_idle(const fe_arenas_t *arenas) {
-  if (count_idle() == 0 || !fe_roll_lock_soon()) return NULL;
+  if (count_idle() == 0 || !fe_roll_lock_soon(FE_GATE_PATIENCE_MS)) return NULL;
   fe_heap_t **link = &idle_first;
   while (*link != NULL && !is_on(*link, arenas)) link = &fe_heap_thread_part(*link)->idle_next;
   fe_heap_t *heap = *link;
