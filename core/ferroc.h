@@ -38,7 +38,8 @@ FE_API void *fe_calloc(size_t count, size_t size);
 
 /* Moves the block if it has to. ptr NULL: allocates. On failure the old block stays as it was. To a
  * smaller size it does not fail, unless the block is of an explicit heap or of other arenas; what a
- * block above 30 KiB is cut down by goes back. size 0: like glibc, frees ptr and returns NULL. */
+ * block above 30 KiB is cut down by goes back, in whole units of 64 KiB. size 0: like glibc, frees
+ * ptr and returns NULL. */
 FE_API void *fe_realloc(void *ptr, size_t size);
 
 /* fe_realloc to count * size bytes. When that overflows: NULL and ENOMEM, and the old block stays.
@@ -304,14 +305,19 @@ FE_API size_t fe_option_get(const char *name, char *text, size_t size);
  *   void *block = fe_heap_alloc(fe_arenas_thread_heap(arenas), 100);
  *   fe_free(block);  (any thread)
  *
- * Nothing but that memory is then ever touched, not even for what ferroc notes about it.
+ * Nothing but that memory is then ever touched, not even for what ferroc notes about it. Memory
+ * that a forked child shares with its parent will not do while both go on: the child writes to the
+ * heaps of threads that it does not have, and to the lists of heaps.
  */
 
 typedef struct fe_base fe_base_t;
 
 /* A base: how to get and to give memory, as a table of functions. Each may be called by any thread
  * at any time, and must not allocate from heaps that stand on this base. The table must outlive
- * what is made on it. */
+ * what is made on it. A lock that they take, and that handlers of pthread_atfork take too, belongs
+ * to handlers that are registered before ferroc's, at the program's start: else a fork waits a
+ * tenth of a second for each thread that waits for the lock, and the child does without their
+ * heaps. */
 struct fe_base {
   /* A chunk of `size` bytes, a multiple of 4 MiB (of the slab size), aligned to `alignment`, a
    * power of two. NULL when there is none. A NULL function: all memory is what fe_arenas_manage

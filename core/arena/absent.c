@@ -34,6 +34,7 @@ static void forget_contents(fe_arena_t *arena, fe_slab_t *slab) {
   atomic_fetch_sub_explicit(&arenas->dirty_unit_count, count, memory_order_relaxed);
   atomic_store_explicit(&slab->aged, 0, memory_order_relaxed);
   atomic_store_explicit(&slab->is_huge, false, memory_order_relaxed);
+  atomic_store_explicit(&slab->unused_since_ms, 0, memory_order_relaxed);
   fe_arenas_count_unmap(arenas, FE_UNITS_PER_SLAB, count);
 }
 
@@ -91,10 +92,11 @@ void fe_absent_tick(fe_arenas_t *arenas, uint32_t now_ms) {
   size_t unused_count = 0;
   for (fe_arena_t *arena = fe_arenas_first(arenas); arena != NULL; arena = fe_arena_next(arena)) {
     for (unsigned i = 0; !arena->is_lent && i < arena->slab_count; i++) {
+      if (fe_slab_is_absent(&arena->slab[i])) continue;
       uint32_t waited_ms = unused_ms(arena, i, now_ms);
       if (waited_ms > delay_ms) {
         unmap_if_unused(arena, i);
-      } else if (waited_ms > 0) {
+      } else if (waited_ms > 0 && delay_ms <= UINT32_MAX) {
         unused_count++;
       }
     }
@@ -115,8 +117,16 @@ bool fe_absent_unmap_all(fe_arenas_t *arenas) {
 
 /* -- Coming back -- */
 
-/* After so many slabs whose addresses are not to be had, a new chunk is quicker. */
-#define FE_RESTORE_FAILURES_MAX 8
+/* After so many slabs whose addresses are not to be had, a new chunk is quicker. They are not tried
+ * again for a while, so that the next call comes to others. */
+#define FE_RESTORE_FAILURES_MAX 64
+#define FE_RESTORE_AGAIN_MS 10000
+
+static bool was_refused(const fe_slab_t *slab) {
+  uint32_t since_ms =
+      atomic_load_explicit(&((fe_slab_t *)slab)->unused_since_ms, memory_order_relaxed);
+  return since_ms != 0 && fe_clock_ms() - since_ms < FE_RESTORE_AGAIN_MS;
+}
 
 /* Whether the slab, which the caller holds, is there again. */
 static bool map_slab(fe_arena_t *arena, unsigned index) {
@@ -143,6 +153,8 @@ static bool restore_slab(fe_arena_t *arena, unsigned index) {
     return true;
   }
   bool is_there = map_slab(arena, index);
+  uint32_t refused_ms = is_there ? 0 : fe_clock_ms() | 1;
+  atomic_store_explicit(&slab->unused_since_ms, refused_ms, memory_order_relaxed);
   set_presence(slab, is_there ? FE_SLAB_PRESENT : FE_SLAB_ABSENT);
   if (is_there) fe_bitmap_give(&slab->free, FE_BITMAP_ALL);
   return is_there;
@@ -161,7 +173,7 @@ static bool restore_in_arena(fe_arena_t *arena, size_t slab_count, unsigned *fai
   size_t absent_count = 0;
   for (size_t i = 0; i < arena->slab_count; i++) {
     bool is_absent = fe_slab_is_absent(&arena->slab[i]);
-    if (!is_absent && !is_unused(&arena->slab[i])) {
+    if (is_absent ? was_refused(&arena->slab[i]) : !is_unused(&arena->slab[i])) {
       first = i + 1;
       absent_count = 0;
       continue;

@@ -33,7 +33,8 @@ typedef struct fe_slab {
   /* In slabs with huge pages, a bit for each unit that was idle at all ticks of this period so far;
    * see huge.c. Written at ticks only; relaxed. */
   _Atomic(fe_units_t) idle;
-  /* Since when the slab was seen unused at ticks; 0: it was not. Written at ticks only; relaxed. */
+  /* Since when the slab was seen unused at ticks; 0: it was not. If it is absent, when its
+   * addresses were not to be had; 0: they were not asked for. Relaxed. */
   _Atomic(uint32_t) unused_since_ms;
   /* Huge pages were asked for. Relaxed: a hint for takers, and asking twice does no harm. */
   atomic_bool is_huge;

@@ -40,6 +40,10 @@ size_t fe_huge_page_size_at(fe_arena_t *arena, unsigned index, fe_units_t idle) 
   return page_size;
 }
 
+void fe_huge_before_purge(fe_arena_t *arena, unsigned index) {
+  if (fe_slab_is_huge(&arena->slab[index]) && is_by_need()) fe_arena_set_huge(arena, index, false);
+}
+
 /* -- What has been idle for long -- */
 
 /* How many idle units there are in slabs with 1, 2, ... of them. */

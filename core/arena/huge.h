@@ -17,6 +17,10 @@ void fe_arena_set_huge(fe_arena_t *arena, unsigned index, bool is_wanted);
  * tick, or is clean. The slab may give its huge pages up for it. */
 size_t fe_huge_page_size_at(fe_arena_t *arena, unsigned index, fe_units_t idle);
 
+/* Before a slab of which not all is free is purged on request: what its huge pages lose, the kernel
+ * would fill again. */
+void fe_huge_before_purge(fe_arena_t *arena, unsigned index);
+
 /* Before the purge of each tick: slabs give their huge pages up if too much is idle in all. */
 void fe_huge_tick(fe_arenas_t *arenas);
 

@@ -60,6 +60,13 @@ static inline void fe_look_begin_passing(fe_look_t *look) {
 
 static inline void fe_look_end_passing(fe_look_t *look) { fe_passing_end(look->arenas); }
 
+/* In the child of a fork: those who had units in passing are not there. */
+static inline void fe_passing_after_fork(fe_arenas_t *arenas) {
+  size_t ended = atomic_load_explicit(&arenas->passing.ended, memory_order_relaxed);
+  size_t begun = atomic_load_explicit(&arenas->passing.begun, memory_order_relaxed);
+  atomic_store_explicit(&arenas->passing.lost, begun - ended, memory_order_relaxed);
+}
+
 /* Begins a look. */
 static inline fe_look_t fe_look_at(fe_arenas_t *arenas) {
   return (fe_look_t){

@@ -71,6 +71,8 @@ static void purge_slab(fe_arena_t *arena, unsigned index, bool aged_only) {
   if (aged_only) {
     units &= atomic_load_explicit(&slab->aged, memory_order_relaxed);
     if (units != 0) page_size = fe_huge_page_size_at(arena, index, units | (free & ~dirty));
+  } else if (units != 0 && free != FE_BITMAP_ALL) {
+    fe_huge_before_purge(arena, index);
   }
   unsigned group = units_per(page_size);
   units = whole_groups(units, free & ~dirty, group);

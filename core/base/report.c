@@ -1,6 +1,7 @@
 /* The clock, and messages about errors of the caller: formatted on the stack, written in one piece,
  * so that they work in any state of the heap. */
 #include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,8 +32,12 @@ static void report(const char *format, va_list arguments) {
   size_t length = PREFIX + (written < MESSAGE_MAX ? (size_t)written : MESSAGE_MAX - 1);
   line[length++] = '\n';
   int saved_errno = errno;
+  int cancelling;
+  /* No allocation is a point at which threads are cancelled. */
+  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelling);
   ssize_t ignored = write(STDERR_FILENO, line, length);
   (void)ignored;
+  pthread_setcancelstate(cancelling, NULL);
   errno = saved_errno;
 }
 

@@ -1,6 +1,7 @@
 /* Waiting for a moment: for another thread that will be done soon, unless it does not get to run.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <sched.h>
 #include <time.h>
 
@@ -21,12 +22,16 @@ static void spin(unsigned long count) {
   }
 }
 
-/* Twice as long each time, so that two who are in each other's way do not stay so. */
+/* Twice as long each time, so that two who are in each other's way do not stay so. A thread that is
+ * cancelled meanwhile goes on: it may be inside of a heap. */
 static void sleep_for_the(unsigned count) {
   long nanoseconds = count < 8 ? 50000L << count : FE_SLEEP_MAX_NS;
   struct timespec time = {.tv_nsec = nanoseconds};
   int saved_errno = errno;
+  int cancelling;
+  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelling);
   nanosleep(&time, NULL);
+  pthread_setcancelstate(cancelling, NULL);
   errno = saved_errno;
 }
 

@@ -18,6 +18,7 @@ __attribute__((constructor)) static void start(void) {
 __attribute__((destructor)) static void end(void) {
   fe_background_end();
   fe_environment_at_exit();
+  fe_registry_end();
 }
 
 FE_COLD void *fe_global_alloc_slowly(size_t size) {
@@ -89,14 +90,25 @@ void fe_collect(bool force) {
   }
 }
 
+static size_t returned_units(fe_arenas_t *arenas) {
+  return atomic_load_explicit(&arenas->figures.decommitted_units, memory_order_relaxed);
+}
+
+static void give_back(fe_arenas_t *arenas, void *units) {
+  size_t before = returned_units(arenas);
+  fe_arenas_give_all_back(arenas);
+  *(size_t *)units += returned_units(arenas) - before;
+}
+
 size_t fe_trim(void) {
-  _Atomic(size_t) *returned = &fe_arenas_default.figures.decommitted_units;
-  size_t before = atomic_load_explicit(returned, memory_order_relaxed);
+  size_t before = returned_units(&fe_arenas_default);
+  size_t units = 0;
   fe_held_collect();
   fe_heap_reclaim_all();
   fe_registry_collect_idle();
+  fe_heap_for_own_arenas(give_back, &units);
   fe_arenas_give_all_back(&fe_arenas_default);
-  return (atomic_load_explicit(returned, memory_order_relaxed) - before) * FE_UNIT_SIZE;
+  return (units + returned_units(&fe_arenas_default) - before) * FE_UNIT_SIZE;
 }
 
 bool fe_owns(const void *ptr) { return fe_owns_address(ptr); }

@@ -7,24 +7,11 @@ uint32_t fe_gate_shut = FE_GATE_SHUT;
 
 void fe_gate_after_fork(void) { fe_gate_shut += 4; }
 
-#ifdef FE_FREESTANDING
-
-static void pause_at(unsigned turn) { (void)turn; }
-
-#else
-
-#include <sched.h>
-
 /* Whoever is inside is done soon, unless it has no processor. */
 static void pause_at(unsigned turn) {
-  enum { SPINS = 64 };
-  if (turn >= SPINS) sched_yield();
-#if defined(__x86_64__) || defined(__i386__)
-  if (turn < SPINS) __builtin_ia32_pause();
-#endif
+  enum { SHORTEST_SLEEP = 20 };
+  fe_wait(turn < SHORTEST_SLEEP ? turn : SHORTEST_SLEEP);
 }
-
-#endif
 
 static bool change(fe_gate_t *gate, uint32_t from, uint32_t to) {
   return atomic_compare_exchange_strong_explicit(gate, &from, to, memory_order_acq_rel,
@@ -46,8 +33,18 @@ uint32_t fe_gate_wait(fe_gate_t *gate) {
   }
 }
 
+bool fe_gate_enter_soon(fe_gate_t *gate, unsigned patience_ms, uint32_t *before) {
+  uint32_t since_ms = fe_clock_ms();
+  for (unsigned turn = 0; !fe_gate_try(gate, before); turn++) {
+    if (fe_gate_is_lost(*before) || fe_clock_ms() - since_ms >= patience_ms) return false;
+    pause_at(turn);
+  }
+  return true;
+}
+
 void fe_gate_stop(fe_gate_t *gate) {
-  for (unsigned turn = 0;; turn++) {
+  uint32_t since_ms = fe_clock_ms();
+  for (unsigned turn = 0; fe_clock_ms() - since_ms <= FE_GATE_STOP_MS; turn++) {
     uint32_t seen = atomic_load_explicit(gate, memory_order_relaxed);
     if (seen == FE_GATE_FREE || fe_gate_is_lost(seen)) return;
     if (seen == FE_GATE_HELD && change(gate, seen, stopped())) return;

@@ -17,12 +17,14 @@
  * Into SHUT by compare-and-swap, acquire; out of it by a store of what was there before, release:
  * so each one who is inside sees what all before him did. Who is inside calls nothing that waits
  * for another gate or for the roll of all heaps (roll.h), and none of the program's functions but
- * the base's; so whoever waits, waits for a bounded time.
+ * the base's; so whoever waits, waits for a bounded time, but for a base's function that comes back
+ * here: visits from outside give up after a while (fe_gate_enter_soon).
  *
  * A fork stops the holders of threads' heaps (thread/registry.h), so that the child finds these
  * heaps whole. But whoever allocates may have a lock that the fork waits for, as those of the C
  * library: so he waits for it FE_GATE_PATIENCE_MS, and then goes inside. The child sees that, if it
  * sees anything of what he does there: it sees of each thread what it did up to some moment.
+ * The child of a fork that takes longer therefore loses what such heaps have.
  *
  * A forked child may find gates shut by threads that are not there, which held the heaps. SHUT
  * tells how many forks there had been, so that such a gate is known: its heap may be in the middle
@@ -41,6 +43,7 @@
 #define FE_GATE_HELD 1u
 #define FE_GATE_SHUT 2u /* and four times the number of forks; STOPPED is one more than it is */
 #define FE_GATE_PATIENCE_MS 10
+#define FE_GATE_STOP_MS 100 /* so long a fork waits for who is inside */
 
 typedef _Atomic(uint32_t) fe_gate_t;
 
@@ -50,7 +53,9 @@ extern uint32_t fe_gate_shut;
 /* In a forked child, once the gates that were stopped are not any more. */
 void fe_gate_after_fork(void);
 
-/* Before a fork: stops the holder, if there is one, when he is outside. */
+/* Before a fork: stops the holder, if there is one, when he is outside. Who stays inside for long
+ * may wait there, in a function of the base, for a lock that the caller has: the child loses his
+ * heap. */
 void fe_gate_stop(fe_gate_t *gate);
 /* After it, in the parent. */
 void fe_gate_let_go(fe_gate_t *gate);
@@ -61,7 +66,9 @@ bool fe_gate_inherit(fe_gate_t *gate);
  * may wait for the heap and knows that it stays. */
 uint32_t fe_gate_wait(fe_gate_t *gate);
 
-/* Goes inside if nobody is there now; whether it did, and what the gate was. */
+/* Goes inside if nobody is there now, or, the second, within that time; whether it did, and what
+ * the gate was. */
+bool fe_gate_enter_soon(fe_gate_t *gate, unsigned patience_ms, uint32_t *before);
 static inline bool fe_gate_try(fe_gate_t *gate, uint32_t *before) {
   *before = atomic_load_explicit(gate, memory_order_relaxed);
   return *before <= FE_GATE_HELD &&

@@ -110,8 +110,9 @@ typedef struct fe_heap_annex {
 typedef struct fe_thread_part {
   fe_heap_t *idle_next; /* heaps without a thread; the roll's lock */
   fe_heap_t *held_next; /* those of one thread on arenas of the program's own; its own */
-  const void *holder;   /* an address that only this thread has; NULL: none. The roll's lock */
-  bool is_torn;         /* the fork that made this process left its thread behind; see mend.c */
+  /* An address that only this thread has; NULL: none. Set to it with the roll's lock; relaxed. */
+  _Atomic(const void *) holder;
+  bool is_torn; /* the fork that made this process left its thread behind; see mend.c */
 } fe_thread_part_t;
 
 static_assert(FE_NURSERY_END + sizeof(fe_heap_annex_t) + sizeof(fe_more_figures_t) +
@@ -233,12 +234,16 @@ void fe_heap_look_at_figures(fe_heap_t *heap);
 
 /* -- reclaim.c: for those who do not hold the heap, outside of all gates -- */
 
-/* Gets back what the heap keeps and nobody uses; whether there was anything. Waits for whoever is
- * inside. The caller has the roll's lock, so that the heap stays meanwhile. */
-bool fe_heap_reclaim(fe_heap_t *heap);
+/* Gets back what the heap keeps and nobody uses; whether there was anything. Waits so long for
+ * whoever is inside, who may be the caller himself, if a base's function asks for memory. The
+ * caller has the roll's lock, so that the heap stays meanwhile. */
+bool fe_heap_reclaim(fe_heap_t *heap, unsigned patience_ms);
 
 /* Others have freed all blocks of a shard of the heap, whose holder may be asleep. */
 void fe_heap_after_emptied(fe_heap_t *heap);
+
+/* Others have freed something in the heap that is for its holder, or a tick, to find. */
+void fe_heap_after_woken(fe_heap_t *heap);
 
 /* An allocation of the heap failed for want of memory: gets back what the heaps on its arenas keep.
  * Whether there was anything, so that it is worth another try. */
@@ -254,11 +259,14 @@ bool fe_heap_make_room_in_budget(fe_heap_t *heap, size_t bytes);
  * from now on. */
 void fe_heap_after_limit(const fe_budget_t *budget);
 
-/* Gets back what is left of fe_heap_after_emptied; cheap if that is nothing. */
+/* Gets back what is left of fe_heap_after_emptied and _woken; cheap if that is nothing. */
 void fe_heap_reclaim_emptied(void);
 
 /* Gets back what all heaps keep. */
 void fe_heap_reclaim_all(void);
+
+/* For each heap that is on arenas of the program's own, does something with these. */
+void fe_heap_for_own_arenas(void (*action)(fe_arenas_t *arenas, void *argument), void *argument);
 
 /* -- watch.c: what is called by all slow ways, and looks at the clock now and then -- */
 

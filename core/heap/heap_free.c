@@ -63,11 +63,11 @@ FE_COLD void fe_heap_free_slowly(fe_heap_t *heap, fe_shard_t *shard, void *ptr) 
   }
 }
 
-/* Nobody else has a block of the shard, as far as can be seen. */
-static FE_COLD void free_last_remotely(fe_shard_t *shard, fe_block_t *block) {
+static FE_COLD void free_and_tell(fe_shard_t *shard, fe_block_t *block) {
   fe_heap_t *heap = fe_heap_of(shard);
-  fe_remote_free_last(shard, block);
-  fe_heap_after_emptied(heap);
+  fe_remote_news_t news = fe_remote_free_and_tell(shard, block);
+  if (news == FE_NEWS_EMPTIED) fe_heap_after_emptied(heap);
+  if (news == FE_NEWS_WOKEN) fe_heap_after_woken(heap);
   fe_remote_leave();
 }
 
@@ -78,7 +78,7 @@ void fe_heap_free_remotely(fe_shard_t *shard, void *ptr) {
     return;
   }
   fe_block_t *block = fe_shard_has_interior(shard) ? fe_shard_block_start(shard, ptr) : ptr;
-  if (FE_UNLIKELY(!fe_remote_free(shard, block))) free_last_remotely(shard, block);
+  if (FE_UNLIKELY(!fe_remote_free(shard, block))) free_and_tell(shard, block);
 }
 
 /* A full shard that somebody woke goes back to its queue, if it has a block by now. */

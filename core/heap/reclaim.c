@@ -114,10 +114,9 @@ static bool reclaim(fe_heap_t *heap, uint32_t gate) {
   return count_shards(heap) < shards || fe_budget_charged(&heap->budget) < charged;
 }
 
-bool fe_heap_reclaim(fe_heap_t *heap) {
-  if (is_as_it_was(heap)) return false;
-  if (fe_gate_is_lost(atomic_load_explicit(&heap->gate, memory_order_relaxed))) return false;
-  uint32_t gate = fe_gate_enter(&heap->gate);
+bool fe_heap_reclaim(fe_heap_t *heap, unsigned patience_ms) {
+  uint32_t gate;
+  if (is_as_it_was(heap) || !fe_gate_enter_soon(&heap->gate, patience_ms, &gate)) return false;
   bool has_given = reclaim(heap, gate);
   fe_gate_leave(&heap->gate, gate);
   return has_given;
@@ -126,7 +125,8 @@ bool fe_heap_reclaim(fe_heap_t *heap) {
 /* So few empty shards are left to the holder, or to the next tick. */
 #define FE_EMPTIED_MIN 16
 
-/* Some heap has fewer than that. Relaxed, a hint: who set it may be seen late, not missed. */
+/* Some heap has fewer than that, or something in its inbox. Relaxed, a hint: who set it may be seen
+ * late, not missed. */
 static atomic_bool has_emptied;
 
 /* With the roll's lock, so that a fork finds nobody inside. */
@@ -142,14 +142,18 @@ static bool try_to_reclaim(fe_heap_t *heap) {
   return is_inside;
 }
 
+void fe_heap_after_woken(fe_heap_t *heap) {
+  if (atomic_load_explicit(&has_emptied, memory_order_relaxed)) return;
+  if (!atomic_exchange_explicit(&has_emptied, true, memory_order_relaxed)) {
+    fe_arenas_tell_given(heap->context->arenas);
+  }
+}
+
 void fe_heap_after_emptied(fe_heap_t *heap) {
   uint32_t count = atomic_fetch_add_explicit(&heap->emptied_count, 1, memory_order_relaxed) + 1;
   /* A look goes through all shards, so it must be worth it. */
   bool is_worth = count >= FE_EMPTIED_MIN && count >= fe_heap_shard_count(heap) / 8;
-  if (is_worth && try_to_reclaim(heap)) return;
-  if (!atomic_exchange_explicit(&has_emptied, true, memory_order_relaxed)) {
-    fe_arenas_tell_given(heap->context->arenas);
-  }
+  if (!is_worth || !try_to_reclaim(heap)) fe_heap_after_woken(heap);
 }
 
 /* -- Many heaps -- */
@@ -171,7 +175,7 @@ static bool reclaim_others(const others_t *others) {
   bool has_given = false;
   if (!fe_roll_lock_soon(FE_ROLL_PATIENCE_MS)) return false;
   for (fe_heap_t *heap = fe_roll_first; heap != NULL; heap = heap->roll_next) {
-    if (is_among(others, heap) && fe_heap_reclaim(heap)) has_given = true;
+    if (is_among(others, heap) && fe_heap_reclaim(heap, FE_ROLL_PATIENCE_MS)) has_given = true;
   }
   fe_roll_unlock();
   return has_given;
@@ -225,13 +229,23 @@ void fe_heap_reclaim_emptied(void) {
   if (!atomic_load_explicit(&has_emptied, memory_order_relaxed) || !fe_roll_try_lock()) return;
   atomic_store_explicit(&has_emptied, false, memory_order_relaxed);
   for (fe_heap_t *heap = fe_roll_first; heap != NULL; heap = heap->roll_next) {
-    if (atomic_load_explicit(&heap->emptied_count, memory_order_relaxed) > 0) fe_heap_reclaim(heap);
+    if (has_message(heap)) fe_heap_reclaim(heap, 0);
   }
   fe_roll_unlock();
 }
 
 void fe_heap_reclaim_all(void) {
-  if (!fe_roll_lock()) return;
-  for (fe_heap_t *heap = fe_roll_first; heap != NULL; heap = heap->roll_next) fe_heap_reclaim(heap);
+  if (!fe_roll_lock_soon(FE_ROLL_PATIENCE_MS)) return;
+  for (fe_heap_t *heap = fe_roll_first; heap != NULL; heap = heap->roll_next) {
+    fe_heap_reclaim(heap, FE_ROLL_PATIENCE_MS);
+  }
+  fe_roll_unlock();
+}
+
+void fe_heap_for_own_arenas(void (*action)(fe_arenas_t *arenas, void *argument), void *argument) {
+  if (!fe_roll_lock_soon(FE_ROLL_PATIENCE_MS)) return;
+  for (fe_heap_t *heap = fe_roll_first; heap != NULL; heap = heap->roll_next) {
+    if (heap->context->arenas != &fe_arenas_default) action(heap->context->arenas, argument);
+  }
   fe_roll_unlock();
 }

@@ -44,7 +44,8 @@ bool fe_roll_lock_soon(unsigned patience_ms) {
 }
 bool fe_roll_try_lock(void) { return fe_roll_lock(); }
 void fe_roll_unlock(void) {}
-void fe_roll_before_fork(void) {}
+bool fe_roll_before_fork(void) { return true; }
+bool fe_roll_is_outermost_fork(void) { return true; }
 void fe_roll_after_fork(void) {}
 
 #else
@@ -54,8 +55,8 @@ void fe_roll_after_fork(void) {}
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
-/* The calling thread forks, and has the lock for that. */
-static _Thread_local bool is_forking;
+/* In so many forks the calling thread is; it has the lock for the first of them. */
+static _Thread_local unsigned fork_depth;
 
 static bool wait_for(unsigned patience_ms) {
   if (pthread_mutex_trylock(&mutex) == 0) return true;
@@ -69,34 +70,35 @@ static bool wait_for(unsigned patience_ms) {
 }
 
 bool fe_roll_lock(void) {
-  if (is_forking) return false;
+  if (fork_depth > 0) return false;
   pthread_mutex_lock(&mutex);
   fe_roll_take_newcomers();
   return true;
 }
 
 bool fe_roll_lock_soon(unsigned patience_ms) {
-  if (is_forking || !wait_for(patience_ms)) return false;
+  if (fork_depth > 0 || !wait_for(patience_ms)) return false;
   fe_roll_take_newcomers();
   return true;
 }
 
 bool fe_roll_try_lock(void) {
-  if (is_forking || pthread_mutex_trylock(&mutex) != 0) return false;
+  if (fork_depth > 0 || pthread_mutex_trylock(&mutex) != 0) return false;
   fe_roll_take_newcomers();
   return true;
 }
 
 void fe_roll_unlock(void) { pthread_mutex_unlock(&mutex); }
 
-void fe_roll_before_fork(void) {
+bool fe_roll_before_fork(void) {
   fe_roll_lock();
-  is_forking = true;
+  return ++fork_depth == 1;
 }
 
+bool fe_roll_is_outermost_fork(void) { return fork_depth == 1; }
+
 void fe_roll_after_fork(void) {
-  is_forking = false;
-  pthread_mutex_unlock(&mutex);
+  if (--fork_depth == 0) pthread_mutex_unlock(&mutex);
 }
 
 #endif

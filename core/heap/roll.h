@@ -22,8 +22,10 @@ bool fe_roll_lock_soon(unsigned patience_ms);
 bool fe_roll_try_lock(void);
 void fe_roll_unlock(void);
 
-/* For the handlers of a fork: from `before` to `after`, in the same thread, it has the lock. */
-void fe_roll_before_fork(void);
+/* For the handlers of a fork: from `before` to `after`, in the same thread, it has the lock. A
+ * handler may fork itself. Whether it is the outermost fork. */
+bool fe_roll_before_fork(void);
+bool fe_roll_is_outermost_fork(void);
 void fe_roll_after_fork(void);
 
 /* With the lock: all heaps, linked by roll_next. */

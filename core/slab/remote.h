@@ -108,26 +108,29 @@ static inline uint32_t fe_remote_count_of_last(const fe_shard_t *shard) {
   return fe_shard_is_current(shard) ? UINT32_MAX : fe_shard_used(shard);
 }
 
-/* Any thread but the owner: frees a block. The state is not NEVER. One successful
- * compare-and-swap, two when it wakes the owner. False: nothing was done, for perhaps no block of
- * the shard would be in anybody's hands any more; see fe_remote_free_last. */
+/* Any thread but the owner: frees a block by one successful compare-and-swap. The state is not
+ * NEVER. False: nothing was done, for the shard is asleep, or perhaps none of its blocks would be
+ * in anybody's hands any more; see fe_remote_free_and_tell. */
 static inline bool fe_remote_free(fe_shard_t *shard, fe_block_t *block) {
   /* Read before the block is pushed: while it is not, the shard cannot go away. */
-  fe_inbox_t *inbox = shard->inbox;
   uint32_t last = fe_remote_count_of_last(shard);
   uintptr_t seen = atomic_load_explicit(&shard->remote, memory_order_relaxed);
   uintptr_t wanted;
   do {
     wanted = fe_remote_with_block(seen, block);
-    if (FE_UNLIKELY(fe_remote_count(wanted) >= last)) return false;
+    bool is_asleep = fe_remote_state(seen) == FE_REMOTE_ASLEEP;
+    if (FE_UNLIKELY(is_asleep || fe_remote_count(wanted) >= last)) return false;
   } while (!fe_remote_push(shard, block, &seen, wanted));
-  if (FE_UNLIKELY(fe_remote_state(seen) == FE_REMOTE_ASLEEP)) fe_inbox_put(inbox, shard);
   return true;
 }
 
-/* The same for the block that may be the last one. The heap stays until the caller calls
+/* What a free has to tell the heap: nothing; that the shard, which is not one of blocks, is in the
+ * inbox now; that no block of it is in anybody's hands any more. */
+typedef enum fe_remote_news { FE_NEWS_NONE, FE_NEWS_WOKEN, FE_NEWS_EMPTIED } fe_remote_news_t;
+
+/* The same with whatever may have to be done besides. The heap stays until the caller calls
  * fe_remote_leave. */
-void fe_remote_free_last(fe_shard_t *shard, fe_block_t *block);
+fe_remote_news_t fe_remote_free_and_tell(fe_shard_t *shard, fe_block_t *block);
 
 static inline void fe_remote_leave(void) {
   /* Release: whoever sees nobody counted sees what was done with the heap. */

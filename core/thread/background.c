@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/arena/absent.h"
 #include "core/base/settings.h"
 #include "core/heap/heap.h"
 #include "core/thread/registry.h"
@@ -29,15 +30,16 @@
 /* So often idle heaps are collected; by others, too (registry.c). */
 #define FE_COLLECT_MS 200
 
-/* What is given ages at the next tick, and goes at the one after it. One that counts already may be
- * another thread's, which has not come to ageing. */
-#define FE_TICKS_ENOUGH 3
+/* What is given ages at the next tick, and goes at the one after it; the first may be another
+ * thread's, which has not come to ageing. Ticks are not counted, but the time that they take. */
+#define FE_TICKS_ENOUGH 4
 
 /* The step of the coarse clock that ticks go by. */
 #define FE_CLOCK_STEP_MS 4
 
-/* So late a changed purge_delay_ms is noticed. */
+/* So late a changed purge_delay_ms is noticed; and unmap_delay_ms. */
 #define FE_NAP_MAX_MS 1000
+#define FE_LONG_NAP_MAX_MS 60000
 
 typedef enum mood { ASLEEP, QUIET, NUDGED } mood_t;
 
@@ -68,23 +70,30 @@ typedef struct progress {
   uint32_t tick_ms;
   bool has_collected;
   uint32_t collect_ms;
+  bool has_memory, has_addresses; /* that wait to go back */
 } progress_t;
 
-static uint32_t last_tick_ms(void) {
-  return atomic_load_explicit(&fe_arenas_default.tick_ms, memory_order_relaxed);
+static void tick(fe_arenas_t *arenas, void *argument) {
+  progress_t *progress = argument;
+  fe_arenas_tick(arenas);
+  if (fe_arenas_waiting_bytes(arenas) > 0) progress->has_memory = true;
+  if (fe_absent_is_waiting(arenas)) progress->has_addresses = true;
 }
 
 /* Takes the mood down to QUIET first, so that what comes in the meantime is noticed. */
 static void look(progress_t *progress) {
   if (atomic_exchange_explicit(&mood, QUIET, memory_order_acquire) == NUDGED) {
     progress->tick_count = 0;
-    progress->tick_ms = last_tick_ms();
+    progress->tick_ms = fe_clock_ms();
     progress->has_collected = false;
   }
-  fe_arenas_tick(&fe_arenas_default);
-  uint32_t tick_ms = last_tick_ms();
-  if (tick_ms != progress->tick_ms) progress->tick_count++;
-  progress->tick_ms = tick_ms;
+  progress->has_memory = progress->has_addresses = false;
+  tick(&fe_arenas_default, progress);
+  fe_heap_for_own_arenas(tick, progress);
+  if (fe_clock_ms() - progress->tick_ms >= fe_setting(FE_SETTING_PURGE_DELAY_MS)) {
+    progress->tick_count++;
+    progress->tick_ms = fe_clock_ms();
+  }
   if (fe_clock_ms() - progress->collect_ms < FE_COLLECT_MS) return;
   fe_heap_reclaim_emptied();
   fe_registry_collect_idle();
@@ -92,12 +101,15 @@ static void look(progress_t *progress) {
   progress->collect_ms = fe_clock_ms();
 }
 
-/* Whether all has gone that can: what is still there after enough ticks is part of huge pages in
- * use, or the system does not take it. */
-static bool is_done(const progress_t *progress) {
+/* Whether all memory has gone that can: what is still there after enough ticks is part of huge
+ * pages in use, or the system does not take it. */
+static bool is_memory_done(const progress_t *progress) {
   if (!progress->has_collected) return false;
-  return progress->tick_count >= FE_TICKS_ENOUGH ||
-         fe_arenas_waiting_bytes(&fe_arenas_default) == 0;
+  return progress->tick_count >= FE_TICKS_ENOUGH || !progress->has_memory;
+}
+
+static bool is_done(const progress_t *progress) {
+  return is_memory_done(progress) && !progress->has_addresses;
 }
 
 /* Of a time `since_ms`, how much is left of `wait_ms`. */
@@ -107,11 +119,14 @@ static size_t rest_of(size_t wait_ms, uint32_t since_ms) {
 }
 
 static size_t ms_until_next_look(const progress_t *progress) {
+  if (is_memory_done(progress)) {
+    size_t delay = fe_setting(FE_SETTING_UNMAP_DELAY_MS);
+    return (delay < FE_LONG_NAP_MAX_MS ? delay : FE_LONG_NAP_MAX_MS) + FE_CLOCK_STEP_MS;
+  }
   size_t rest = rest_of(fe_setting(FE_SETTING_PURGE_DELAY_MS), progress->tick_ms);
   if (!progress->has_collected) {
     size_t until_collect = rest_of(FE_COLLECT_MS, progress->collect_ms);
-    bool has_ticks = fe_arenas_waiting_bytes(&fe_arenas_default) != 0;
-    if (!has_ticks || until_collect < rest) rest = until_collect;
+    if (!progress->has_memory || until_collect < rest) rest = until_collect;
   }
   return (rest < FE_NAP_MAX_MS ? rest : FE_NAP_MAX_MS) + FE_CLOCK_STEP_MS;
 }
@@ -154,7 +169,7 @@ static void sleep_until_nudged(void) {
 static void *work(void *unused) {
   (void)unused;
   pthread_setname_np(pthread_self(), "ferroc-purge");
-  progress_t progress = {.tick_ms = last_tick_ms(), .collect_ms = fe_clock_ms()};
+  progress_t progress = {.tick_ms = fe_clock_ms(), .collect_ms = fe_clock_ms()};
   while (!must_end()) {
     look(&progress);
     if (is_done(&progress)) {
@@ -180,7 +195,8 @@ void fe_background_nudge(void) {
 }
 
 static void after_give(fe_arenas_t *arenas) {
-  if (arenas == &fe_arenas_default) fe_background_nudge();
+  (void)arenas;
+  fe_background_nudge();
 }
 
 /* With all signals blocked, which the new thread takes over. */
@@ -299,10 +315,13 @@ void fe_background_expect(void) {
 }
 
 int fe_background_settle(void) {
+  int cancelling;
   pthread_once(&once, prepare);
+  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelling);
   pthread_mutex_lock(&life_mutex);
   int error = start_or_stop();
   pthread_mutex_unlock(&life_mutex);
+  pthread_setcancelstate(cancelling, NULL);
   return error;
 }
 

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "core/arena/passing.h"
 #include "core/heap/roll.h"
 #include "core/slab/remote.h"
 #include "core/thread/background.h"
@@ -14,6 +15,9 @@ _Thread_local fe_heap_t *fe_registry_slot = &fe_heap_empty;
 static fe_heap_t *idle_first; /* linked by idle_next; the roll's lock */
 /* How many there are. Changed with the lock; read without, relaxed: whether it is worth a look. */
 static _Atomic(size_t) idle_count;
+/* Those of threads that ended since somebody had the lock, linked by idle_next: a thread's end
+ * waits for nobody, since a fork may wait for it. */
+static _Atomic(fe_heap_t *) ended;
 
 /* How often idle heaps are looked at: seldom enough to cost nothing, and in time for memory to go
  * back within a second. */
@@ -22,7 +26,7 @@ static _Atomic(uint32_t) tick_ms; /* when they were last; moved on by compare-an
 
 static pthread_once_t exit_key_once = PTHREAD_ONCE_INIT;
 static pthread_key_t exit_key;
-static bool has_exit_key;
+static atomic_bool has_exit_key; /* relaxed */
 /* The key tells of this thread's end, or is just being told of it. */
 static _Thread_local bool is_exit_noted;
 
@@ -32,11 +36,39 @@ static void set_idle_count(size_t count) {
   atomic_store_explicit(&idle_count, count, memory_order_relaxed);
 }
 
+static bool has_idle(void) {
+  return count_idle() > 0 || atomic_load_explicit(&ended, memory_order_relaxed) != NULL;
+}
+
+static void push_ended(fe_heap_t *heap) {
+  fe_heap_t *first = atomic_load_explicit(&ended, memory_order_relaxed);
+  do {
+    fe_heap_thread_part(heap)->idle_next = first;
+    /* Release: whoever takes the heap sees the link, and that it has no holder. */
+  } while (!atomic_compare_exchange_weak_explicit(&ended, &first, heap, memory_order_release,
+                                                  memory_order_relaxed));
+}
+
 /* With the lock. */
 static void push_idle(fe_heap_t *heap) {
   fe_heap_thread_part(heap)->idle_next = idle_first;
   idle_first = heap;
   set_idle_count(count_idle() + 1);
+}
+
+/* With the lock. The one that ended last comes first. */
+static void take_ended(void) {
+  fe_heap_t *heap = atomic_exchange_explicit(&ended, NULL, memory_order_acquire);
+  fe_heap_t *oldest_first = NULL;
+  for (fe_heap_t *next; heap != NULL; heap = next) {
+    next = fe_heap_thread_part(heap)->idle_next;
+    fe_heap_thread_part(heap)->idle_next = oldest_first;
+    oldest_first = heap;
+  }
+  for (fe_heap_t *next; oldest_first != NULL; oldest_first = next) {
+    next = fe_heap_thread_part(oldest_first)->idle_next;
+    push_idle(oldest_first);
+  }
 }
 
 /* With the lock. */
@@ -50,18 +82,23 @@ static void unlink_idle(fe_heap_t **link) {
 /* What tells the calling thread from all others. */
 static const void *this_thread(void) { return &fe_registry_slot; }
 
+static void set_holder(fe_heap_t *heap, const void *thread) {
+  atomic_store_explicit(&fe_heap_thread_part(heap)->holder, thread, memory_order_relaxed);
+}
+
 static bool is_on(const fe_heap_t *heap, const fe_arenas_t *arenas) {
   return heap->context->arenas == arenas;
 }
 
 static fe_heap_t *claim_idle(const fe_arenas_t *arenas) {
-  if (count_idle() == 0 || !fe_roll_lock_soon(FE_GATE_PATIENCE_MS)) return NULL;
+  if (!has_idle() || !fe_roll_lock_soon(FE_GATE_PATIENCE_MS)) return NULL;
+  take_ended();
   fe_heap_t **link = &idle_first;
   while (*link != NULL && !is_on(*link, arenas)) link = &fe_heap_thread_part(*link)->idle_next;
   fe_heap_t *heap = *link;
   if (heap != NULL) {
     unlink_idle(link);
-    fe_heap_thread_part(heap)->holder = this_thread();
+    set_holder(heap, this_thread());
     fe_gate_enter(&heap->gate);
     fe_heap_mend(heap);
     fe_heap_resume(heap);
@@ -92,13 +129,14 @@ static bool end_if_over(fe_heap_t *heap, bool is_left) {
 
 /* With the lock. Of the heaps on some arenas, which all have left who had to do with them; NULL: of
  * all. */
-static void collect_idle(const fe_arenas_t *arenas) {
+static void collect_idle(const fe_arenas_t *arenas, unsigned patience_ms) {
+  take_ended();
   fe_heap_t **link = &idle_first;
   while (*link != NULL) {
     fe_heap_t *heap = *link;
     fe_heap_t *next = fe_heap_thread_part(heap)->idle_next;
     bool is_meant = arenas == NULL || is_on(heap, arenas);
-    if (is_meant) fe_heap_reclaim(heap);
+    if (is_meant) fe_heap_reclaim(heap, patience_ms);
     if (is_meant && fe_heap_is_empty(heap) && end_if_over(heap, arenas != NULL)) {
       *link = next;
       set_idle_count(count_idle() - 1);
@@ -109,15 +147,15 @@ static void collect_idle(const fe_arenas_t *arenas) {
 }
 
 void fe_registry_collect_idle(void) {
-  if (count_idle() == 0 || !fe_roll_lock()) return;
-  collect_idle(NULL);
+  if (!has_idle() || !fe_roll_lock_soon(FE_ROLL_PATIENCE_MS)) return;
+  collect_idle(NULL, FE_ROLL_PATIENCE_MS);
   fe_roll_unlock();
 }
 
 /* With the lock in any case: whoever just ends the last one is done with the arenas then. */
 void fe_registry_end_idle(fe_arenas_t *arenas) {
   if (!fe_roll_lock()) return;
-  collect_idle(arenas);
+  collect_idle(arenas, FE_ROLL_PATIENCE_MS);
   fe_roll_unlock();
 }
 
@@ -131,8 +169,8 @@ static void tick(void) {
     return;
   }
   fe_heap_reclaim_emptied();
-  if (!fe_roll_try_lock()) return; /* the next tick will do */
-  collect_idle(NULL);
+  if (!has_idle() || !fe_roll_try_lock()) return; /* the next tick will do */
+  collect_idle(NULL, 0);
   fe_roll_unlock();
 }
 
@@ -143,7 +181,7 @@ static fe_heap_t *make_heap(fe_arenas_t *arenas) {
       .granule = FE_GRANULE_SIZE, .is_permanent = true, .is_thread_heap = true, .arenas = arenas};
   fe_heap_t *heap = fe_heap_new(&plan);
   if (heap == NULL) return NULL;
-  fe_heap_thread_part(heap)->holder = this_thread();
+  set_holder(heap, this_thread());
   atomic_store_explicit(&fe_heap_on_tick, tick, memory_order_relaxed);
   fe_roll_enter(heap);
   return heap;
@@ -159,12 +197,11 @@ static void lift_limit(fe_heap_t *heap) {
 static void hand_on(fe_heap_t *heap) {
   lift_limit(heap);
   fe_heap_rest(heap);
-  if (!fe_roll_lock()) return;
+  /* Inside: who claims the heap waits until the thread is done with it. */
   fe_gate_enter(&heap->gate);
-  fe_heap_thread_part(heap)->holder = NULL;
-  push_idle(heap);
+  set_holder(heap, NULL);
+  push_ended(heap);
   fe_gate_leave(&heap->gate, FE_GATE_FREE);
-  fe_roll_unlock();
 }
 
 /* Runs at the end of each thread that has a heap. A later destructor that allocates gets one again,
@@ -182,7 +219,14 @@ static void detach(void *unused) {
   fe_background_nudge();
 }
 
-static void make_exit_key(void) { has_exit_key = pthread_key_create(&exit_key, detach) == 0; }
+static bool can_note_exits(void) {
+  return atomic_load_explicit(&has_exit_key, memory_order_relaxed);
+}
+
+static void make_exit_key(void) {
+  bool is_made = pthread_key_create(&exit_key, detach) == 0;
+  atomic_store_explicit(&has_exit_key, is_made, memory_order_relaxed);
+}
 
 /* The calling thread has come to have a heap. The C library may allocate here, which makes the
  * thread one more heap if it has none for that yet. */
@@ -193,7 +237,7 @@ static void note_exit(void) {
   is_exit_noted = true;
   /* Without a key heaps are not handed on when the thread ends; nothing else is wrong. The value
    * must not be NULL, and says nothing. */
-  if (has_exit_key) pthread_setspecific(exit_key, this_thread());
+  if (can_note_exits()) pthread_setspecific(exit_key, this_thread());
 }
 
 static fe_heap_t *claim_or_make(fe_arenas_t *arenas) {
@@ -220,20 +264,27 @@ fe_heap_t *fe_registry_take(fe_arenas_t *arenas) {
 
 /* The heap of a thread other than the one that forks; it may be one that no thread has. */
 static bool is_of_another(const fe_heap_t *heap) {
-  return heap->is_thread_heap && fe_heap_thread_part(heap)->holder != this_thread();
+  if (!heap->is_thread_heap) return false;
+  return atomic_load_explicit(&fe_heap_thread_part(heap)->holder, memory_order_relaxed) !=
+         this_thread();
 }
 
 static void before_fork(void) {
-  fe_roll_before_fork();
+  if (!fe_roll_before_fork()) return;
   for (fe_heap_t *heap = fe_roll_first; heap != NULL; heap = heap->roll_next) {
     if (is_of_another(heap)) fe_gate_stop(&heap->gate);
   }
 }
 
-static void after_fork_in_parent(void) {
+static void let_all_go(void) {
   for (fe_heap_t *heap = fe_roll_first; heap != NULL; heap = heap->roll_next) {
     if (is_of_another(heap)) fe_gate_let_go(&heap->gate);
   }
+}
+
+/* While an outer fork goes on, holders stay stopped. */
+static void after_fork_in_parent(void) {
+  if (fe_roll_is_outermost_fork()) let_all_go();
   fe_roll_after_fork();
 }
 
@@ -241,9 +292,11 @@ static void after_fork_in_parent(void) {
  * others are not stopped any more. */
 static void after_fork_in_child(void) {
   fe_roll_take_newcomers(); /* of threads that went on until the fork */
+  take_ended();
   for (fe_heap_t *heap = fe_roll_first; heap != NULL; heap = heap->roll_next) {
+    fe_passing_after_fork(heap->context->arenas);
     if (!is_of_another(heap) || !fe_gate_inherit(&heap->gate)) continue;
-    fe_heap_thread_part(heap)->holder = NULL;
+    set_holder(heap, NULL);
     fe_heap_thread_part(heap)->is_torn = true;
     push_idle(heap);
   }
@@ -254,6 +307,12 @@ static void after_fork_in_child(void) {
 
 static void register_handlers(void) {
   pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}
+
+void fe_registry_end(void) {
+  if (!can_note_exits()) return;
+  atomic_store_explicit(&has_exit_key, false, memory_order_relaxed);
+  pthread_key_delete(exit_key);
 }
 
 void fe_registry_mind_forks(void) {

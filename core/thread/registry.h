@@ -7,9 +7,11 @@
  * (held.h); all that follows holds for those, too.
  *
  * Heaps without a thread are a list, of which the one that came last to the same arenas is taken
- * first, since its memory is warm. The list is guarded by the lock of the roll (heap/roll.h); the
- * heap itself is handed on by its gate: HELD -> FREE by the thread at its end, release; FREE ->
- * HELD by the one that claims it, acquire: it sees all that the one before did with the heap.
+ * first, since its memory is warm. The list is guarded by the lock of the roll (heap/roll.h), for
+ * which a thread does not wait at its end: it pushes its heap on a list of those that ended, by
+ * compare-and-swap, which the next one with the lock takes in. The heap itself is handed on by its
+ * gate: HELD -> FREE by the thread at its end, release; FREE -> HELD by the one that claims it,
+ * acquire: it sees all that the one before did with the heap.
  *
  * A heap ends when it is without a thread and without blocks, and nobody is about to leave it who
  * freed its last one (fe_remote_leavers). Whoever looks at all heaps has the roll's lock, or is in
@@ -54,6 +56,9 @@ void fe_registry_end_idle(fe_arenas_t *arenas);
 /* Takes in what others freed in heaps that no thread has, gives their empty shards up, and ends
  * those in which nothing lives. */
 void fe_registry_collect_idle(void);
+
+/* The library ends, in a program that may go on: threads that end later do not call it. */
+void fe_registry_end(void);
 
 /* Sees to it that a fork leaves heaps whole. Before the first one; any number of times. */
 void fe_registry_mind_forks(void);

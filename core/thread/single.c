@@ -27,4 +27,6 @@ void fe_registry_end_idle(fe_arenas_t *arenas) { (void)arenas; }
 
 void fe_registry_collect_idle(void) {}
 
+void fe_registry_end(void) {}
+
 void fe_registry_mind_forks(void) {}
