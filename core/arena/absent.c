@@ -8,6 +8,7 @@
 
 #include "core/arena/bitmap.h"
 #include "core/arena/counting.h"
+#include "core/arena/huge.h"
 #include "core/arena/passing.h"
 #include "core/base/settings.h"
 
@@ -133,10 +134,7 @@ static bool map_slab(fe_arena_t *arena, unsigned index) {
   const fe_base_t *base = arena->arenas->base;
   char *start = fe_unit_address(arena, index, 0);
   if (!base->map(base, start, FE_SLAB_SIZE)) return false;
-  bool may_be_huge = fe_setting(FE_SETTING_HUGE_PAGES) == FE_HUGE_PAGES_ALWAYS;
-  if (base->advise_huge != NULL && !may_be_huge) {
-    base->advise_huge(base, start, FE_SLAB_SIZE, false);
-  }
+  fe_huge_begin_small(base, start, FE_SLAB_SIZE);
   fe_track_close(start, FE_SLAB_SIZE);
   fe_ownership_set(start, FE_SLAB_SIZE);
   fe_arenas_count_reserve(arena->arenas, FE_UNITS_PER_SLAB, 0);

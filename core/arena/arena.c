@@ -6,6 +6,7 @@
 #include "core/arena/counting.h"
 #include "core/arena/huge.h"
 #include "core/arena/passing.h"
+#include "core/arena/single.h"
 #include "core/base/settings.h"
 
 /* Blocks of more slabs than this get a chunk of their own, returned when they are freed. */
@@ -230,11 +231,6 @@ static bool mark_units_taken(const row_t *row, bool *is_zero) {
   return true;
 }
 
-/* Whether all slabs that are taken shall have huge pages, whatever for. */
-static bool wants_only_huge(void) {
-  return fe_setting(FE_SETTING_HUGE_PAGES) == FE_HUGE_PAGES_ALWAYS;
-}
-
 /* Those that the row has whole. */
 static void set_slabs_huge(const row_t *row) {
   size_t end = (row->first + row->count) / FE_UNITS_PER_SLAB;
@@ -254,7 +250,7 @@ static outcome_t take_row(fe_look_t *look, const row_t *row, size_t *free_count,
     *run = (fe_run_t){.arena = row->arena,
                       .start = fe_unit_address(row->arena, 0, row->first),
                       .unit_count = row->count};
-    if (wants_only_huge()) set_slabs_huge(row);
+    if (fe_huge_is_rule()) set_slabs_huge(row);
     outcome = mark_units_taken(row, &run->is_zero) ? TAKEN : REFUSED;
   }
   if (can_fail) fe_look_end_passing(look);
@@ -332,26 +328,6 @@ static bool take_slabs(fe_look_t *look, size_t count, fe_run_t *run) {
   return false;
 }
 
-static bool take_chunk(fe_arenas_t *arenas, size_t slab_count, fe_run_t *run) {
-  const fe_base_t *base = arenas->base;
-  size_t size = slab_count * FE_SLAB_SIZE;
-  char *chunk = fe_chunk_allocate(base, size);
-  if (chunk == NULL) return false;
-  if (!fe_chunk_commit(base, chunk, size) || !fe_ownership_set(chunk, size)) {
-    fe_chunk_release(base, chunk, size);
-    return false;
-  }
-  fe_ownership_set_single(chunk, size, true);
-  if (wants_only_huge() && base->advise_huge != NULL) base->advise_huge(base, chunk, size, true);
-  *run = (fe_run_t){.arena = NULL,
-                    .start = chunk,
-                    .unit_count = slab_count * FE_UNITS_PER_SLAB,
-                    .open_count = slab_count * FE_UNITS_PER_SLAB,
-                    .is_zero = base->is_zeroed};
-  fe_arenas_count_take_chunk(arenas, run->unit_count);
-  return true;
-}
-
 /* Whether there were units, but the base had no memory for them: more addresses are no help. */
 static bool is_refused(const fe_run_t *run) { return run->arena != NULL; }
 
@@ -379,7 +355,7 @@ static bool has_more(fe_look_t *look, size_t slab_count, const fe_run_t *run) {
 
 static bool take_own_chunk(fe_look_t *look, size_t slab_count, fe_run_t *run) {
   fe_look_begin_passing(look);
-  bool is_taken = take_chunk(look->arenas, slab_count, run);
+  bool is_taken = fe_single_take(look->arenas, slab_count, run);
   fe_look_end_passing(look);
   return is_taken;
 }
@@ -392,7 +368,7 @@ static bool take_run_in_slab(fe_look_t *look, fe_arena_hint_t *hint, size_t unit
   size_t setting = fe_setting(FE_SETTING_HUGE_PAGES);
   bool is_needed = setting == FE_HUGE_PAGES_BY_NEED && is_single && hint->wants_huge;
   wish_t wish = {.count = (unsigned)unit_count,
-                 .wants_huge = is_needed || wants_only_huge(),
+                 .wants_huge = is_needed || fe_huge_is_rule(),
                  .spares_huge = setting == FE_HUGE_PAGES_BY_NEED && !is_single};
   while (!take_units(look, hint, wish, run)) {
     if (has_more(look, 0, run)) continue;
@@ -450,34 +426,6 @@ bool fe_arenas_take_to_grow(fe_arenas_t *arenas, size_t unit_count, fe_run_t *ru
   return false;
 }
 
-/* How many units of a chunk of its own are open when so many must be: whole pages, or whole slabs
- * where what is not open cannot be touched, so that the table tells which that is. */
-static size_t open_units_for(const fe_base_t *base, size_t unit_count) {
-  size_t step = base->commit != NULL ? FE_SLAB_SIZE : base->page_size;
-  return step <= FE_UNIT_SIZE ? unit_count : fe_align_up(unit_count, step >> FE_SHARD_SHIFT);
-}
-
-bool fe_arenas_grow(fe_arenas_t *arenas, fe_run_t *run, size_t unit_count) {
-  const fe_base_t *base = arenas->base;
-  if (run->arena != NULL || !fe_base_can_grow(base)) return false;
-  size_t size = run->unit_count * FE_UNIT_SIZE;
-  size_t new_size = fe_align_up(unit_count * FE_UNIT_SIZE, FE_SLAB_SIZE);
-  /* From the moment on at which the chunk has moved, its old place may be somebody else's. */
-  fe_ownership_set_single(run->start, size, false);
-  fe_ownership_clear(run->start, size);
-  char *place = base->grow(base, run->start, size, new_size, FE_SLAB_SIZE);
-  if (place != NULL) {
-    size_t new_count = new_size >> FE_SHARD_SHIFT;
-    fe_arenas_count_grow_chunk(arenas, new_count - run->unit_count);
-    fe_arenas_count_open(arenas, new_count - run->open_count);
-    run->start = place;
-    run->unit_count = run->open_count = new_count;
-  }
-  fe_ownership_set(run->start, run->unit_count * FE_UNIT_SIZE);
-  fe_ownership_set_single(run->start, run->unit_count * FE_UNIT_SIZE, true);
-  return place != NULL;
-}
-
 bool fe_arenas_extend(fe_arena_t *arena, char *start, size_t unit_count, size_t more) {
   size_t first = ((size_t)(start - arena->start) >> FE_SHARD_SHIFT) + unit_count;
   if (more > arena->unit_count - first) return false;
@@ -490,46 +438,11 @@ bool fe_arenas_extend(fe_arena_t *arena, char *start, size_t unit_count, size_t 
   return is_longer;
 }
 
-bool fe_arenas_open(fe_arenas_t *arenas, fe_run_t *run, size_t unit_count) {
-  if (unit_count <= run->open_count) return true;
-  if (unit_count > run->unit_count) return false;
-  size_t open_count = open_units_for(arenas->base, unit_count);
-  size_t more = open_count - run->open_count;
-  char *end = run->start + run->open_count * FE_UNIT_SIZE;
-  if (!fe_chunk_commit(arenas->base, end, more * FE_UNIT_SIZE)) return false;
-  fe_ownership_set_single(end, more * FE_UNIT_SIZE, true);
-  fe_arenas_count_open(arenas, more);
-  run->open_count = open_count;
-  return true;
-}
-
-bool fe_arenas_close(fe_arenas_t *arenas, fe_run_t *run, size_t unit_count) {
-  const fe_base_t *base = arenas->base;
-  size_t open_count = open_units_for(base, unit_count);
-  if (open_count >= run->open_count || base->decommit == NULL) return false;
-  size_t fewer = run->open_count - open_count;
-  char *end = run->start + open_count * FE_UNIT_SIZE;
-  if (!base->decommit(base, end, fewer * FE_UNIT_SIZE)) return false;
-  if (base->commit != NULL) fe_ownership_set_single(end, fewer * FE_UNIT_SIZE, false);
-  fe_arenas_count_close(arenas, fewer);
-  run->open_count = open_count;
-  return true;
-}
-
-static void give_chunk(const fe_base_t *base, const fe_run_t *run) {
-  size_t size = run->unit_count * FE_UNIT_SIZE;
-  fe_ownership_set_single(run->start, size, false);
-  fe_ownership_clear(run->start, size);
-  fe_track_open(run->start, size);
-  fe_chunk_release(base, run->start, size);
-}
-
 void (*_Atomic fe_arenas_on_give)(fe_arenas_t *arenas);
 
 void fe_arenas_give(fe_arenas_t *arenas, const fe_run_t *run) {
   if (run->arena == NULL) {
-    give_chunk(arenas->base, run);
-    fe_arenas_count_give_chunk(arenas, run->unit_count, run->open_count);
+    fe_single_give(arenas, run);
     return;
   }
   fe_track_close(run->start, run->unit_count * FE_UNIT_SIZE);

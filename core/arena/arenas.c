@@ -6,6 +6,7 @@
 #include "core/arena/arena.h"
 #include "core/arena/bitmap.h"
 #include "core/arena/counting.h"
+#include "core/arena/huge.h"
 #include "core/base/settings.h"
 
 /* The first arena is small for the sake of programs under a limit of address space. */
@@ -209,12 +210,7 @@ bool fe_arenas_add_chunk(fe_arenas_t *arenas, size_t slab_min) {
     return false;
   }
   if (is_first) fe_ownership_stay_small(arenas->base);
-  /* Where huge pages are the rule, small heaps would have them, too. */
-  const fe_base_t *base = arenas->base;
-  bool may_be_huge = fe_setting(FE_SETTING_HUGE_PAGES) == FE_HUGE_PAGES_ALWAYS;
-  if (base->advise_huge != NULL && !may_be_huge) {
-    base->advise_huge(base, site.start, site.unit_count * FE_UNIT_SIZE, false);
-  }
+  fe_huge_begin_small(arenas->base, site.start, site.unit_count * FE_UNIT_SIZE);
   fe_arenas_count_chunk(arenas);
   make_arena(arenas, &site, 0);
   if (fe_setting(FE_SETTING_VERBOSE) != 0) {

@@ -17,12 +17,9 @@
 #include "core/arena/huge.h"
 
 #include "core/arena/bitmap.h"
-#include "core/base/settings.h"
 
 /* The idle part of what is in use: a quarter. */
 #define FE_HUGE_WASTE_DIVISOR 4
-
-static bool is_by_need(void) { return fe_setting(FE_SETTING_HUGE_PAGES) != FE_HUGE_PAGES_ALWAYS; }
 
 void fe_arena_set_huge(fe_arena_t *arena, unsigned index, bool is_wanted) {
   const fe_base_t *base = arena->arenas->base;
@@ -35,13 +32,14 @@ size_t fe_huge_page_size_at(fe_arena_t *arena, unsigned index, fe_units_t idle) 
   size_t page_size = arena->arenas->base->page_size;
   if (!fe_slab_is_huge(&arena->slab[index])) return page_size;
   bool is_sparse = fe_bitmap_count(idle) >= FE_UNITS_PER_SLAB * 3 / 4;
-  if (!is_by_need() || !is_sparse) return FE_HUGE_PAGE_SIZE;
+  if (fe_huge_is_rule() || !is_sparse) return FE_HUGE_PAGE_SIZE;
   fe_arena_set_huge(arena, index, false);
   return page_size;
 }
 
 void fe_huge_before_purge(fe_arena_t *arena, unsigned index) {
-  if (fe_slab_is_huge(&arena->slab[index]) && is_by_need()) fe_arena_set_huge(arena, index, false);
+  if (fe_slab_is_huge(&arena->slab[index]) && !fe_huge_is_rule())
+    fe_arena_set_huge(arena, index, false);
 }
 
 /* -- What has been idle for long -- */
@@ -113,7 +111,7 @@ static void give_up_emptiest(fe_arenas_t *arenas) {
 }
 
 void fe_huge_tick(fe_arenas_t *arenas) {
-  if (arenas->base->advise_huge == NULL || !is_by_need()) return;
+  if (arenas->base->advise_huge == NULL || fe_huge_is_rule()) return;
   uint32_t tick = atomic_fetch_add_explicit(&arenas->huge_tick_count, 1, memory_order_relaxed);
   for_each_huge_slab(arenas, continue_period, NULL);
   if (tick % FE_HUGE_PATIENCE_TICKS != 0) return;

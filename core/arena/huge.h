@@ -3,11 +3,23 @@
 #define FERROC_CORE_ARENA_HUGE_H
 
 #include "core/arena/arena.h"
+#include "core/base/settings.h"
 
 #define FE_HUGE_PAGE_SIZE ((size_t)2 << 20)
 
 static inline bool fe_slab_is_huge(const fe_slab_t *slab) {
   return atomic_load_explicit(&((fe_slab_t *)slab)->is_huge, memory_order_relaxed);
+}
+
+/* Whether all memory that is taken shall have huge pages, whatever for. */
+static inline bool fe_huge_is_rule(void) {
+  return fe_setting(FE_SETTING_HUGE_PAGES) == FE_HUGE_PAGES_ALWAYS;
+}
+
+/* New addresses have no huge pages unless these are the rule: small heaps would have them, too. */
+static inline void fe_huge_begin_small(const fe_base_t *base, void *start, size_t size) {
+  if (base->advise_huge == NULL || fe_huge_is_rule()) return;
+  base->advise_huge(base, start, size, false);
 }
 
 /* Says whether a slab shall have huge pages. Any thread. */
