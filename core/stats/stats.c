@@ -172,7 +172,7 @@ static void add_heaps(fe_heap_stats_t *sum, const fe_arenas_t *arenas,
 
 bool fe_stats_of_all(fe_arenas_t *arenas, fe_heap_stats_t *stats) {
   begin_sum(stats);
-  bool has_lock = fe_roll_lock();
+  bool has_lock = fe_roll_lock_soon(FE_ROLL_PATIENCE_MS);
   for (unsigned i = 0; i <= FE_ENDED_HEAPS; i++) {
     *event_of(stats, i) = fe_figure_get(&arenas->figures.of_ended_heaps[i]);
   }
@@ -285,7 +285,8 @@ bool fe_heap_stats_peek(const fe_heap_t *heap, fe_heap_stats_t *out) {
 
 /* What cannot be told now. */
 static bool refuse_in_fork(const char *function) {
-  fe_warn("%s: heaps cannot be looked at in a handler of a fork", function);
+  fe_warn("%s: heaps cannot be looked at in a handler of a fork, nor while one takes long",
+          function);
   errno = EBUSY;
   return false;
 }
@@ -293,7 +294,7 @@ static bool refuse_in_fork(const char *function) {
 bool fe_context_stats(const fe_context_t *context, fe_heap_stats_t *out) {
   fe_heap_stats_t stats;
   begin_sum(&stats);
-  if (!fe_roll_lock()) return refuse_in_fork("fe_context_stats");
+  if (!fe_roll_lock_soon(FE_ROLL_PATIENCE_MS)) return refuse_in_fork("fe_context_stats");
   add_heaps(&stats, context->arenas, context);
   fe_roll_unlock();
   return hand_out_heap_stats("fe_context_stats", out, &stats);
