@@ -50,8 +50,11 @@ static inline _Atomic(uintptr_t) *fe_nursery_starts(const fe_nursery_t *nursery,
 typedef struct fe_watch {
   size_t stuck_bytes; /* what did not go back while the heap watched */
   uint32_t since_ms;
-  uint8_t count; /* of slow calls */
-  bool is_on;    /* the current shards do not show their owner */
+  /* Slow calls of the holder, which writes it; and so many there were at the last tick, with the
+   * roll's lock. Relaxed. */
+  _Atomic(uint8_t) count;
+  uint8_t count_at_tick;
+  bool is_on; /* the current shards do not show their owner */
 } fe_watch_t;
 
 struct fe_heap {

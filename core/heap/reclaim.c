@@ -225,17 +225,33 @@ bool fe_heap_make_room(fe_heap_t *heap) {
   return collect_own(heap) | make_room_on(heap->context->arenas, heap);
 }
 
+/* Whether the holder has been inside since the last tick, if there is one: then he takes in what
+ * comes to the inbox himself, and a visit would be for nothing. */
+static bool is_at_work(fe_heap_t *heap) {
+  uint8_t count = atomic_load_explicit(&heap->watch.count, memory_order_relaxed);
+  bool is_at_work = count != heap->watch.count_at_tick && !fe_gate_is_free(&heap->gate);
+  heap->watch.count_at_tick = count;
+  return is_at_work;
+}
+
 void fe_heap_reclaim_emptied(void) {
   if (!atomic_load_explicit(&has_emptied, memory_order_relaxed) || !fe_roll_try_lock()) return;
   atomic_store_explicit(&has_emptied, false, memory_order_relaxed);
   for (fe_heap_t *heap = fe_roll_first; heap != NULL; heap = heap->roll_next) {
-    if (has_message(heap)) fe_heap_reclaim(heap, 0);
+    if (!has_message(heap)) continue;
+    bool has_emptied_shards = atomic_load_explicit(&heap->emptied_count, memory_order_relaxed) > 0;
+    if (is_at_work(heap) && !has_emptied_shards) {
+      atomic_store_explicit(&has_emptied, true, memory_order_relaxed); /* the next tick looks */
+    } else {
+      fe_heap_reclaim(heap, 0);
+    }
   }
   fe_roll_unlock();
 }
 
 void fe_heap_reclaim_all(void) {
   if (!fe_roll_lock_soon(FE_ROLL_PATIENCE_MS)) return;
+  atomic_store_explicit(&has_emptied, false, memory_order_relaxed); /* what comes now is news */
   for (fe_heap_t *heap = fe_roll_first; heap != NULL; heap = heap->roll_next) {
     fe_heap_reclaim(heap, FE_ROLL_PATIENCE_MS);
   }

@@ -61,7 +61,11 @@ FE_COLD static void look_at_clock(fe_heap_t *heap) {
   start_or_stop(heap);
 }
 
-static bool is_time_to_look(fe_heap_t *heap) { return ++heap->watch.count % FE_LOOK_EVERY == 0; }
+static bool is_time_to_look(fe_heap_t *heap) {
+  uint8_t count = atomic_load_explicit(&heap->watch.count, memory_order_relaxed);
+  atomic_store_explicit(&heap->watch.count, ++count, memory_order_relaxed);
+  return count % FE_LOOK_EVERY == 0;
+}
 
 void fe_heap_pulse(fe_heap_t *heap) {
   if (is_time_to_look(heap)) look_at_clock(heap);
