@@ -242,7 +242,7 @@ FE_API size_t fe_heap_used_bytes(fe_heap_t *heap);
  * blocks of the shards from which its next allocations come, at most one shard (64 KiB) for each
  * size class that it uses, and what it takes while the request is under way. A heap that has met
  * the limit itself keeps no rest. Nothing is taken back from a heap that fe_heap_visit goes through
- * at that moment, nor in the handlers of a fork or while one takes longer than a second. */
+ * at that moment, nor in the handlers of a fork or while one takes longer than ten seconds. */
 FE_API void fe_heap_set_limit(fe_heap_t *heap, size_t memory_limit);
 FE_API size_t fe_heap_limit(const fe_heap_t *heap);
 

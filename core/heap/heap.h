@@ -241,6 +241,7 @@ void fe_heap_look_at_figures(fe_heap_t *heap);
  * whoever is inside, who may be the caller himself, if a base's function asks for memory. The
  * caller has the roll's lock, so that the heap stays meanwhile. */
 bool fe_heap_reclaim(fe_heap_t *heap, unsigned patience_ms);
+#define FE_RECLAIM_PATIENCE_MS 1000
 
 /* Others have freed all blocks of a shard of the heap, whose holder may be asleep. */
 void fe_heap_after_emptied(fe_heap_t *heap);

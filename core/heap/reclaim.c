@@ -175,7 +175,7 @@ static bool reclaim_others(const others_t *others) {
   bool has_given = false;
   if (!fe_roll_lock_soon(FE_ROLL_PATIENCE_MS)) return false;
   for (fe_heap_t *heap = fe_roll_first; heap != NULL; heap = heap->roll_next) {
-    if (is_among(others, heap) && fe_heap_reclaim(heap, FE_ROLL_PATIENCE_MS)) has_given = true;
+    if (is_among(others, heap) && fe_heap_reclaim(heap, FE_RECLAIM_PATIENCE_MS)) has_given = true;
   }
   fe_roll_unlock();
   return has_given;
@@ -253,7 +253,7 @@ void fe_heap_reclaim_all(void) {
   if (!fe_roll_lock_soon(FE_ROLL_PATIENCE_MS)) return;
   atomic_store_explicit(&has_emptied, false, memory_order_relaxed); /* what comes now is news */
   for (fe_heap_t *heap = fe_roll_first; heap != NULL; heap = heap->roll_next) {
-    fe_heap_reclaim(heap, FE_ROLL_PATIENCE_MS);
+    fe_heap_reclaim(heap, FE_RECLAIM_PATIENCE_MS);
   }
   fe_roll_unlock();
 }

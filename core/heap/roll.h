@@ -8,8 +8,9 @@
 
 #include "core/heap/heap.h"
 
-/* So long waits who would have to refuse something: a fork of a large process takes its time. */
-#define FE_ROLL_PATIENCE_MS 1000
+/* So long waits who would have to refuse something, or to say that he cannot tell: a fork of a
+ * large process takes its time, and many that want the lock do on a busy machine. */
+#define FE_ROLL_PATIENCE_MS 10000
 
 /* Not while the calling thread has it. False: in a handler of a fork, whose thread has it already,
  * and has stopped the holders of heaps; then nobody may walk over the list, and fe_roll_unlock is

@@ -148,14 +148,14 @@ static void collect_idle(const fe_arenas_t *arenas, unsigned patience_ms) {
 
 void fe_registry_collect_idle(void) {
   if (!has_idle() || !fe_roll_lock_soon(FE_ROLL_PATIENCE_MS)) return;
-  collect_idle(NULL, FE_ROLL_PATIENCE_MS);
+  collect_idle(NULL, FE_RECLAIM_PATIENCE_MS);
   fe_roll_unlock();
 }
 
 /* With the lock in any case: whoever just ends the last one is done with the arenas then. */
 void fe_registry_end_idle(fe_arenas_t *arenas) {
   if (!fe_roll_lock()) return;
-  collect_idle(arenas, FE_ROLL_PATIENCE_MS);
+  collect_idle(arenas, FE_RECLAIM_PATIENCE_MS);
   fe_roll_unlock();
 }
 
