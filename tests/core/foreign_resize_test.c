@@ -182,7 +182,7 @@ static void a_block_grows_where_it_is_under_a_limit(void **state) {
 /* -- From hand to hand --------------------------------------------------------------------------
  */
 
-enum { THREADS = 4, BOXES = 12, TURNS = 3000 };
+enum { THREADS = 4, BOXES = 12, TURNS = 1000 };
 
 typedef struct letter {
   size_t size;

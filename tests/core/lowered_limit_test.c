@@ -1,6 +1,6 @@
-/* A limit that is lowered while heaps under it have more in blocks, live and free: from then on they
- * hand out what the new limit allows, and no free block beyond that but the rest that a heap keeps
- * for its next allocations.
+/* A limit that is lowered while heaps under it have more in blocks, live and free: from then on
+ * they hand out what the new limit allows, and no free block beyond that but the rest that a heap
+ * keeps for its next allocations.
  */
 #include "tests/core/figures.h"
 
@@ -76,7 +76,8 @@ static size_t fill_again(void) {
   return count;
 }
 
-/* -- What is handed out afterwards -------------------------------------------------------------- */
+/* -- What is handed out afterwards --------------------------------------------------------------
+ */
 
 /* The shard from which the next allocation comes. */
 #define REST UNIT_BYTES
@@ -159,7 +160,8 @@ static void enough_frees_make_room_below_a_lowered_limit(void **state) {
   }
 }
 
-/* -- Shards that come into use ------------------------------------------------------------------ */
+/* -- Shards that come into use ------------------------------------------------------------------
+ */
 
 /* Sizes of classes of their own, in each of which a shard is nearly free and waits behind one in
  * use. */

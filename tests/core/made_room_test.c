@@ -46,16 +46,8 @@ typedef struct request {
 } request_t;
 
 static const request_t requests[] = {
-    {1, 0},
-    {41, 0},
-    {1025, 0},
-    {MEDIUM_MAX - 500, 0},
-    {3 * UNIT_BYTES / 2 + 500, 0},
-    {9, 64},
-    {64, 4096},
-    {64, 16384},
-    {5000, 1024},
-    {2 * UNIT_BYTES + 1, 2 * UNIT_BYTES},
+    {1, 0},  {41, 0},    {1025, 0},   {MEDIUM_MAX - 500, 0}, {3 * UNIT_BYTES / 2 + 500, 0},
+    {9, 64}, {64, 4096}, {64, 16384}, {5000, 1024},          {2 * UNIT_BYTES + 1, 2 * UNIT_BYTES},
 };
 enum { REQUEST_COUNT = sizeof(requests) / sizeof(requests[0]) };
 
@@ -127,9 +119,8 @@ static void grow(void *(*resize)(fe_heap_t *, void *, size_t, size_t), fe_arenas
   fe_heap_t *parent = heap_under(NULL);
   fe_context_t *context = fe_context_create(arenas);
   require(context != NULL);
-  fe_heap_options_t options = {.context = context,
-                               .parent = parent,
-                               .memory_limit = (BLOCK_UNITS + 20) * UNIT_BYTES};
+  fe_heap_options_t options = {
+      .context = context, .parent = parent, .memory_limit = (BLOCK_UNITS + 20) * UNIT_BYTES};
   fe_heap_t *heap = fe_heap_create(&options);
   require(heap != NULL);
   size_t size = (BLOCK_UNITS - 1) * UNIT_BYTES;

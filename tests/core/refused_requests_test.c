@@ -1,5 +1,5 @@
-/* What a limit refuses costs nothing: no unit is taken for it, and it is counted once, however often
- * room was looked for.
+/* What a limit refuses costs nothing: no unit is taken for it, and it is counted once, however
+ * often room was looked for.
  */
 #include "tests/core/figures.h"
 
@@ -79,7 +79,7 @@ static void assert_counted_once(fe_heap_t *heap, size_t size) {
 /* By a limit of the heap's own, and by one above. */
 static void a_refusal_is_counted_once(void **state) {
   (void)state;
-  static const size_t sizes[] = {GRANULE,    100,        1000, MEDIUM_MAX / 2,
+  static const size_t sizes[] = {GRANULE,    100,        1000,   MEDIUM_MAX / 2,
                                  MEDIUM_MAX, UNIT_BYTES, 5 * MIB};
   for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
     fe_heap_options_t limited = {.memory_limit = MIB, .on_error = count_error};
