@@ -128,6 +128,11 @@ static void collect(void *argument) {
   fe_trim();
 }
 
+static void set_limit(size_t limit) {
+  fe_heap_set_limit(model.heap, limit);
+  model.limit = limit == 0 ? SIZE_MAX : limit;
+}
+
 /* Of what is in use, more or less, or none at all. */
 static void change_limit(void) {
   size_t used = used_bytes();
@@ -135,8 +140,7 @@ static void change_limit(void) {
   size_t limit = kind == 0   ? 0
                  : kind == 1 ? used
                              : 1 + random_below(&model.random, 2 * used + 1000);
-  fe_heap_set_limit(model.heap, limit);
-  model.limit = limit == 0 ? SIZE_MAX : limit;
+  set_limit(limit);
 }
 
 static void step(void) {
@@ -184,6 +188,8 @@ static void a_mixture_keeps_to_the_limit(size_t granule, bool looks_always, uint
   run(looks_always);
   run_in_thread(free_some, (size_t[]){1});
   assert_int_equal(used_bytes(), 0);
+  set_limit(1);
+  allocate(&model.slots[0]);
   assert_true(model.refusals > 0);
   fe_heap_set_limit(model.heap, 700000);
   void *block = fe_heap_alloc(model.heap, 600000);
