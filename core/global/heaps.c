@@ -44,6 +44,13 @@ static bool is_at_home(const fe_heap_t *heap, const void *ptr) {
   return owner == heap || (are_threads && owner->context->arenas == heap->context->arenas);
 }
 
+/* Whether a large block has its new size where it is. */
+static bool resize_large(fe_heap_t *heap, void *ptr, size_t size) {
+  fe_shard_t *shard = fe_shard_of(ptr);
+  if (fe_heap_of(shard) == heap) return fe_large_resize(heap, shard, ptr, size);
+  return is_at_home(heap, ptr) && fe_large_resize_elsewhere(shard, ptr, size);
+}
+
 /* Whether the block can stay where it is when its size changes. */
 static bool resize_in_place(fe_heap_t *heap, void *ptr, size_t usable, size_t size) {
   fe_shard_t *shard = fe_shard_of(ptr);
@@ -51,8 +58,8 @@ static bool resize_in_place(fe_heap_t *heap, void *ptr, size_t usable, size_t si
   if (!is_at_home(heap, ptr)) return false;
   if (FE_IS_TRACKED) return size == usable; /* pointers to the old place shall be wrong */
   if (shard->kind == FE_SHARD_LARGE) {
-    if (owner == heap) return fe_large_resize(heap, shard, ptr, size);
-    if (fe_large_resize_elsewhere(shard, ptr, size)) return true;
+    if (resize_large(heap, ptr, size)) return true;
+    if (owner == heap) return false;
   }
   return size <= usable && size >= usable / 2;
 }
@@ -63,10 +70,7 @@ static void *stay(fe_heap_t *heap, void *ptr, size_t size) {
   if (FE_IS_TRACKED) {
     fe_checked_shrink(ptr, size);
   } else if (shard->kind == FE_SHARD_LARGE) {
-    size_t least = size > FE_MEDIUM_MAX ? size : FE_MEDIUM_MAX + 1;
-    bool is_own = fe_heap_of(shard) == heap;
-    (void)(is_own ? fe_large_resize(heap, shard, ptr, least)
-                  : fe_large_resize_elsewhere(shard, ptr, least));
+    resize_large(heap, ptr, size > FE_MEDIUM_MAX ? size : FE_MEDIUM_MAX + 1);
   }
   return ptr;
 }
@@ -75,12 +79,13 @@ static void *stay(fe_heap_t *heap, void *ptr, size_t size) {
  * all, there. NULL: no memory. */
 static void *place_for(fe_heap_t *heap, void *ptr, size_t size, bool may_stay) {
   fe_shard_t *shard = fe_shard_of(ptr);
-  bool is_large = shard->kind == FE_SHARD_LARGE && fe_heap_of(shard) == heap && !FE_IS_TRACKED;
+  bool is_large = shard->kind == FE_SHARD_LARGE && !FE_IS_TRACKED;
+  size_t given = fe_arenas_units_given(heap->context->arenas);
   void *place = may_stay || is_large ? fe_heap_alloc_if_possible(heap, size) : NULL;
   if (place != NULL) return place;
   if (may_stay) return stay(heap, ptr, size);
   /* What lies behind the block may have been kept by somebody who does not need it. */
-  if (is_large && fe_heap_make_room(heap) && fe_large_resize(heap, shard, ptr, size)) return ptr;
+  if (is_large && fe_heap_make_room(heap, given) && resize_large(heap, ptr, size)) return ptr;
   return fe_heap_alloc(heap, size);
 }
 

@@ -7,15 +7,14 @@
 
 fe_context_t *fe_context_create(fe_arenas_t *arenas) {
   if (arenas == NULL) arenas = &fe_arenas_default;
-  fe_arena_hint_t hint = {.arena = NULL};
+  fe_context_t context = {.arenas = arenas};
   fe_run_t run;
-  if (!fe_arenas_take(arenas, &hint, 1, &run) &&
-      !(fe_heap_make_room_on(arenas) && fe_arenas_take(arenas, &hint, 1, &run))) {
+  if (!fe_heap_take_first_unit(&context, &run)) {
     errno = ENOMEM;
     return NULL;
   }
   fe_shared_context_t *shared = (fe_shared_context_t *)run.start;
-  *shared = (fe_shared_context_t){.context = {.arenas = arenas, .hint = hint}, .home = run.arena};
+  *shared = (fe_shared_context_t){.context = context, .home = run.arena};
   return &shared->context;
 }
 

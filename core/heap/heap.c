@@ -52,10 +52,7 @@ fe_heap_t *fe_heap_new(const fe_heap_plan_t *plan) {
   fe_context_t own_context = {.arenas = plan->arenas != NULL ? plan->arenas : &fe_arenas_default};
   fe_run_t run;
   fe_context_t *context = plan->context != NULL ? plan->context : &own_context;
-  if (!fe_context_take(context, 1, &run)) {
-    bool has_room = fe_heap_make_room_on(context->arenas) && fe_context_take(context, 1, &run);
-    if (!has_room) return NULL;
-  }
+  if (!fe_heap_take_first_unit(context, &run)) return NULL;
   fe_heap_t *heap = (fe_heap_t *)(run.start + FE_HEAP_OFFSET);
   if (!run.is_zero) memset(heap, 0, sizeof *heap);
   for (size_t size = 0; size <= FE_TINY_MAX; size++) fe_heap_set_place(&heap->table[size], EMPTY);

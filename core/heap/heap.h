@@ -250,14 +250,17 @@ void fe_heap_after_emptied(fe_heap_t *heap);
 void fe_heap_after_woken(fe_heap_t *heap);
 
 /* An allocation of the heap failed for want of memory: gets back what the heaps on its arenas keep.
- * Whether there was anything, so that it is worth another try. */
-bool fe_heap_make_room(fe_heap_t *heap);
+ * Whether there was anything, or others gave something back since `given` was the count of units
+ * that were (fe_arenas_units_given, before the try that failed), so that it is worth another try.
+ */
+bool fe_heap_make_room(fe_heap_t *heap, size_t given);
 
-/* The same where there is no heap yet. */
-bool fe_heap_make_room_on(fe_arenas_t *arenas);
+/* Takes a unit for a heap or a context that begins, for which room is made as well. */
+bool fe_heap_take_first_unit(fe_context_t *context, fe_run_t *run);
 
-/* The same after a limit forbade so many bytes: gets back what heaps under it keep. */
-bool fe_heap_make_room_in_budget(fe_heap_t *heap, size_t bytes);
+/* The same as fe_heap_make_room after a limit forbade the heap so many bytes: gets back what heaps
+ * under it keep; what the heap itself keeps as well, if the caller does not hold it. */
+bool fe_heap_make_room_in_budget(fe_heap_t *heap, size_t bytes, bool is_holder);
 
 /* After a limit was changed: if less is allowed than what heaps may have without asking, they ask
  * from now on. */

@@ -141,17 +141,19 @@ static void *alloc_once(fe_heap_t *heap, request_t *request) {
 
 /* What nobody uses is to be had before anything is refused. */
 static FE_COLD void *alloc_after_failure(fe_heap_t *heap, request_t *request) {
-  enum { TURNS_MAX = 3 }; /* others may take what was made room for */
-  void *block = NULL;
-  if (request->size > PTRDIFF_MAX) return NULL;
-  for (int turn = 0; turn < TURNS_MAX && block == NULL; turn++) {
-    bool has_room = request->refused_bytes > 0
-                        ? fe_heap_make_room_in_budget(heap, request->refused_bytes)
-                        : fe_heap_make_room(heap);
-    if (!has_room) return NULL;
-    block = alloc_once(heap, request);
+  enum { TURNS_MAX = 4 }; /* others may take what was made room for */
+  bool has_room = request->size <= PTRDIFF_MAX;
+  for (int turn = 0; has_room && turn < TURNS_MAX; turn++) {
+    size_t given = fe_arenas_units_given(heap->context->arenas);
+    /* Others may have given something back since the first try, which the count does not tell. */
+    bool is_worth = turn > 0 || request->refused_bytes == 0;
+    void *block = is_worth ? alloc_once(heap, request) : NULL;
+    if (block != NULL) return block;
+    has_room = request->refused_bytes > 0
+                   ? fe_heap_make_room_in_budget(heap, request->refused_bytes, true)
+                   : fe_heap_make_room(heap, given);
   }
-  return block;
+  return NULL;
 }
 
 /* The allocation failed: says so to whoever wants to know. Returns NULL. */

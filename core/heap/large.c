@@ -138,7 +138,9 @@ static bool resize_where_it_is(fe_heap_t *heap, fe_shard_t *shard, size_t after)
 /* Whoever does not hold the heap cannot close its quick ways to make room for more. */
 static bool charge_more(fe_heap_t *heap, size_t bytes, bool is_holder) {
   if (is_holder) return fe_account_charge_large(heap, bytes);
-  return fe_budget_charge(&heap->budget, bytes);
+  bool is_charged = fe_budget_charge(&heap->budget, bytes);
+  heap->account.refused_bytes = is_charged ? 0 : bytes;
+  return is_charged;
 }
 
 static bool resize(fe_heap_t *heap, fe_shard_t *shard, void *ptr, size_t size, bool is_holder) {
@@ -169,19 +171,24 @@ bool fe_large_resize(fe_heap_t *heap, fe_shard_t *shard, void *ptr, size_t size)
     size_t refused_bytes = heap->account.refused_bytes;
     fe_gate_leave(&heap->gate, gate);
     if (is_done) return true;
-    has_room = refused_bytes > 0 && fe_heap_make_room_in_budget(heap, refused_bytes);
+    has_room = refused_bytes > 0 && fe_heap_make_room_in_budget(heap, refused_bytes, true);
   }
   return false;
 }
 
 bool fe_large_resize_elsewhere(fe_shard_t *shard, void *ptr, size_t size) {
   fe_heap_t *heap = fe_heap_of(shard);
-  if (!fe_roll_lock_soon(FE_GATE_PATIENCE_MS)) return false;
-  uint32_t gate = fe_gate_enter(&heap->gate);
-  bool is_done = resize(heap, shard, ptr, size, false);
-  fe_gate_leave(&heap->gate, gate);
-  fe_roll_unlock();
-  return is_done;
+  bool has_room = true;
+  while (has_room && fe_roll_lock_soon(FE_GATE_PATIENCE_MS)) {
+    uint32_t gate = fe_gate_enter(&heap->gate);
+    bool is_done = resize(heap, shard, ptr, size, false);
+    size_t refused_bytes = heap->account.refused_bytes;
+    fe_gate_leave(&heap->gate, gate);
+    fe_roll_unlock();
+    if (is_done) return true;
+    has_room = refused_bytes > 0 && fe_heap_make_room_in_budget(heap, refused_bytes, false);
+  }
+  return false;
 }
 
 /* -- Growing at another place: in a chunk of its own, whose pages can be moved -- */

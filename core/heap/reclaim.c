@@ -181,17 +181,17 @@ static bool reclaim_others(const others_t *others) {
   return has_given;
 }
 
-bool fe_heap_make_room_in_budget(fe_heap_t *heap, size_t bytes) {
+bool fe_heap_make_room_in_budget(fe_heap_t *heap, size_t bytes, bool is_holder) {
   const fe_budget_t *budget = fe_budget_without_room(&heap->budget, bytes);
   if (budget == NULL) return true; /* by now there is room */
   /* Of a heap's own limit there is nothing more to be had, unless others share it. */
-  if (budget == &heap->budget &&
+  if (budget == &heap->budget && is_holder &&
       atomic_load_explicit(&heap->child_count, memory_order_relaxed) == 0) {
     return false;
   }
   /* Under the highest one are those under the others, too. */
   budget = fe_budget_last_without_room(&heap->budget, bytes);
-  if (reclaim_others(&(others_t){.but = heap, .budget = budget})) return true;
+  if (reclaim_others(&(others_t){.but = is_holder ? heap : NULL, .budget = budget})) return true;
   return fe_budget_without_room(&heap->budget, bytes) == NULL;
 }
 
@@ -213,16 +213,23 @@ static bool collect_own(fe_heap_t *heap) {
 
 /* What nobody uses on the arenas, but for one heap; what others had given back meanwhile does as
  * well. If there is nothing: free memory, of which the base may make addresses or other memory. */
-static bool make_room_on(fe_arenas_t *arenas, const fe_heap_t *but) {
-  size_t given = fe_arenas_units_given(arenas);
+static bool make_room_on(fe_arenas_t *arenas, const fe_heap_t *but, size_t given) {
   bool has_given = reclaim_others(&(others_t){.but = but, .arenas = arenas});
   return has_given || fe_arenas_units_given(arenas) != given || fe_arenas_give_all_back(arenas);
 }
 
-bool fe_heap_make_room_on(fe_arenas_t *arenas) { return make_room_on(arenas, NULL); }
+bool fe_heap_make_room(fe_heap_t *heap, size_t given) {
+  return collect_own(heap) | make_room_on(heap->context->arenas, heap, given);
+}
 
-bool fe_heap_make_room(fe_heap_t *heap) {
-  return collect_own(heap) | make_room_on(heap->context->arenas, heap);
+bool fe_heap_take_first_unit(fe_context_t *context, fe_run_t *run) {
+  enum { TURNS_MAX = 3 };
+  for (int turn = 0; turn < TURNS_MAX; turn++) {
+    size_t given = fe_arenas_units_given(context->arenas);
+    if (fe_context_take(context, 1, run)) return true;
+    if (!make_room_on(context->arenas, NULL, given)) return false;
+  }
+  return false;
 }
 
 /* Whether the holder has been inside since the last tick, if there is one: then he takes in what

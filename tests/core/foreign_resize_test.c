@@ -179,6 +179,35 @@ static void a_block_grows_where_it_is_under_a_limit(void **state) {
   }
 }
 
+/* Another heap keeps what the block is to grow by. */
+static void a_block_grows_by_what_another_heap_keeps(void **state) {
+  (void)state;
+  if (IS_CHECKED) skip(); /* blocks always move, so both must have room */
+  enum { KEPT = 2000 };
+  static void *kept[KEPT];
+  for (unsigned i = 0; i < OWNER_COUNT; i++) {
+    size_t size = units[0] * UNIT_BYTES - 300;
+    fe_heap_t *keeper = new_heap(NULL);
+    for (size_t j = 0; j < KEPT; j++) kept[j] = fe_heap_alloc(keeper, UNIT_BYTES / 200);
+    for (size_t j = 0; j < KEPT; j++) {
+      if (j % 100 != 0) fe_heap_free(keeper, kept[j]);
+    }
+    fe_heap_hand_over(keeper);
+    begin(i, size);
+    size_t live = size + peek(keeper).used_bytes;
+    size_t limit = size + peek(keeper).committed_bytes + UNIT_BYTES / 2;
+    set_limit(limit);
+    void *block = fe_realloc(scene.block, size + 4 * UNIT_BYTES);
+    if (block != NULL) scene.block = block;
+    set_limit(0);
+    end_block();
+    assert_true(fe_heap_take_over(keeper));
+    fe_heap_destroy(keeper);
+    if (block == NULL)
+      fail_msg("owner %u: refused, with %zu live at a limit of %zu", i, live, limit);
+  }
+}
+
 /* -- From hand to hand --------------------------------------------------------------------------
  */
 
@@ -252,6 +281,7 @@ int main(void) {
       test_that(what_a_block_is_cut_down_by_can_be_had_under_a_limit),
       test_that(a_block_becomes_larger),
       test_that(a_block_grows_where_it_is_under_a_limit),
+      test_that(a_block_grows_by_what_another_heap_keeps),
       test_that(blocks_that_go_from_hand_to_hand_are_resized),
   };
   return cmocka_run_group_tests_name("foreign_resize", tests, NULL, NULL);

@@ -238,10 +238,10 @@ static void free_memory_goes_back_to_a_base_that_has_no_more(void **state) {
   use_up(ground.heap, size);
   for (size_t i = 0; i < scene.count; i += 2) fe_heap_free(ground.heap, scene.blocks[i]);
   size_t decommits = ground.checking.decommit_count;
-  void *block = fe_heap_alloc(ground.heap, 2 * size);
+  void *block = fe_heap_alloc(ground.heap, 10 * size);
   assert_non_null(block);
   assert_true(ground.checking.decommit_count > decommits);
-  memset(block, 1, 2 * size);
+  memset(block, 1, 10 * size);
   end_ground();
   checking_base_end(&ground.checking);
   set_delays("50", "10000");
