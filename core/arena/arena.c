@@ -5,8 +5,8 @@
 #include "core/arena/bitmap.h"
 #include "core/arena/counting.h"
 #include "core/arena/huge.h"
+#include "core/arena/own_chunk.h"
 #include "core/arena/passing.h"
-#include "core/arena/single.h"
 #include "core/base/settings.h"
 
 /* Blocks of more slabs than this get a chunk of their own, returned when they are freed. */
@@ -355,7 +355,7 @@ static bool has_more(fe_look_t *look, size_t slab_count, const fe_run_t *run) {
 
 static bool take_own_chunk(fe_look_t *look, size_t slab_count, fe_run_t *run) {
   fe_look_begin_passing(look);
-  bool is_taken = fe_single_take(look->arenas, slab_count, run);
+  bool is_taken = fe_own_chunk_take(look->arenas, slab_count, run);
   fe_look_end_passing(look);
   return is_taken;
 }
@@ -442,7 +442,7 @@ void (*_Atomic fe_arenas_on_give)(fe_arenas_t *arenas);
 
 void fe_arenas_give(fe_arenas_t *arenas, const fe_run_t *run) {
   if (run->arena == NULL) {
-    fe_single_give(arenas, run);
+    fe_own_chunk_give(arenas, run);
     return;
   }
   fe_track_close(run->start, run->unit_count * FE_UNIT_SIZE);

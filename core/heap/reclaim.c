@@ -219,7 +219,8 @@ static bool make_room_on(fe_arenas_t *arenas, const fe_heap_t *but, size_t given
 }
 
 bool fe_heap_make_room(fe_heap_t *heap, size_t given) {
-  return collect_own(heap) | make_room_on(heap->context->arenas, heap, given);
+  bool has_own = collect_own(heap);
+  return make_room_on(heap->context->arenas, heap, given) || has_own;
 }
 
 bool fe_heap_take_first_unit(fe_context_t *context, fe_run_t *run) {

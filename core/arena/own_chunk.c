@@ -1,10 +1,10 @@
 /* Chunks that are a single run each. */
-#include "core/arena/single.h"
+#include "core/arena/own_chunk.h"
 
 #include "core/arena/counting.h"
 #include "core/arena/huge.h"
 
-bool fe_single_take(fe_arenas_t *arenas, size_t slab_count, fe_run_t *run) {
+bool fe_own_chunk_take(fe_arenas_t *arenas, size_t slab_count, fe_run_t *run) {
   const fe_base_t *base = arenas->base;
   size_t size = slab_count * FE_SLAB_SIZE;
   char *chunk = fe_chunk_allocate(base, size);
@@ -24,7 +24,7 @@ bool fe_single_take(fe_arenas_t *arenas, size_t slab_count, fe_run_t *run) {
   return true;
 }
 
-void fe_single_give(fe_arenas_t *arenas, const fe_run_t *run) {
+void fe_own_chunk_give(fe_arenas_t *arenas, const fe_run_t *run) {
   size_t size = run->unit_count * FE_UNIT_SIZE;
   fe_ownership_set_single(run->start, size, false);
   fe_ownership_clear(run->start, size);
