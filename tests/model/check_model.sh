@@ -27,7 +27,7 @@ trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
 
 # The largest depth and memory that any case needs, with room to spare. Beyond it the search is not complete, and fails.
-depth=2000000
+depth=4000000
 memory_mib=6000
 
 # search VERDICT OPTION...: writes spin's report to ./report.

@@ -10,8 +10,9 @@
  *
  * The holder allocates, frees, hands blocks on and collects as it likes, and for ever. TIGHT: it
  * also closes its quick ways and opens them again. VISITS: the last of the other threads goes inside
- * of the gate at any time, to get back what nobody uses; each of them may do so when it has freed
- * the last block of a shard. HANDS_OVER: the holder lets the heap go and claims it again.
+ * of the gate at any time, to get back what nobody uses, and trims the account; each of them may do
+ * so when it has freed the last block of a shard. HANDS_OVER: the holder lets the heap go and claims
+ * it again.
  *
  * Checked: no block is lost, handed out twice or freed twice; whatever others freed comes back by
  * the inbox or in a listed shard (no lost wake-up); a shard is given up only when nobody will touch
@@ -70,10 +71,15 @@
 #ifdef GOES
 #define HANDS_OVER
 #endif
-#if defined(TIGHT) || defined(HANDS_OVER)
+#ifdef TIGHT
 #define IS_TIGHT is_tight
 #else
 #define IS_TIGHT false
+#endif
+#ifdef VISITS
+#define IS_TRIMMED is_trimmed
+#else
+#define IS_TRIMMED false
 #endif
 
 /* What all threads see: the word `remote` of each shard, links in blocks, the inbox, counts. */
@@ -89,12 +95,14 @@ byte leavers; /* fe_remote_leavers */
 byte gate = HELD_GATE;
 
 /* Of whoever is inside; the quick ways take from and put into free lists, and read `current`. In
- * a tight heap they find no block, and no shard that shows its owner. */
+ * a tight heap they find no block, and no shard that shows its owner; in a trimmed one only the current
+ * shard does. */
 byte free_list[SHARDS + 1]; /* `free`; while the account is tight, `kept` */
 byte shard_state[SHARDS + 1];
 byte current = NIL;
 bool is_live[SHARDS + 1];
-bool is_tight;
+bool is_tight;   /* FE_ACCOUNT_TIGHT */
+bool is_trimmed; /* FE_ACCOUNT_TRIMMED: shards that wait do not show their owner */
 bool has_rested;
 
 /* Which block a thread is to free; NIL: none, it waits. */
@@ -142,13 +150,11 @@ inline fe_inbox_put(shard) {
   od
 }
 
-inline enter_leavers() { atomic { leavers++; is_counted = true } }
-
 /* Along with what only the caller knows of yet. */
-#define SEE_WORD(shard)               \
-  seen_blocks = remote_blocks[shard]; \
-  seen_count = remote_count[shard];   \
-  seen_state = remote_state[shard];   \
+#define SEE_WORD(shard)                  \
+  seen_blocks = remote_blocks[shard];    \
+  seen_count = remote_count[shard];      \
+  seen_state = remote_state[shard];      \
   is_last = seen_count + 1 >= seen_used; \
   block_next[block] = seen_blocks
 
@@ -156,7 +162,7 @@ inline enter_leavers() { atomic { leavers++; is_counted = true } }
   (remote_blocks[shard] == seen_blocks && \
    remote_count[shard] == seen_count && remote_state[shard] == seen_state)
 
-/* The word with one more block in front. */
+/* The word with one more block in front. Whoever has something to tell will touch the heap. */
 #define SET_WITH_BLOCK(shard)                                       \
   remote_blocks[shard] = block;                                     \
   remote_count[shard] = seen_count + 1;                             \
@@ -166,58 +172,89 @@ inline enter_leavers() { atomic { leavers++; is_counted = true } }
   :: else                                                           \
   fi;                                                               \
   if                                                                \
-  :: is_last -> touching_heap++                                     \
+  :: is_last || (seen_state == ASLEEP && !HAS_QUEUE(shard)) ->      \
+     touching_heap++;                                               \
+     has_news = true                                                \
   :: else                                                           \
   fi
 
-/* is_last: whether no block of the shard is in anybody's hands any more, as far as can be seen. */
+/* The caller has nothing to do with it any more. */
+#define LEAVE_SHARD                                                                            \
+  shard = NIL;                                                                                 \
+  block = NIL;                                                                                 \
+  is_last = false;                                                                             \
+  seen_used = 0;                                                                               \
+  seen_blocks = NIL;                                                                           \
+  seen_count = 0;                                                                              \
+  seen_state = 0
+
+/* A block that finds the shard asleep wakes it. */
+#ifdef MUTATION_NOBODY_WAKES
+#define SET_WOKEN(shard) seen_state = LISTED
+#else
+#define SET_WOKEN(shard) remote_state[shard] = (seen_state == ASLEEP -> WAKING : seen_state)
+#endif
+
+inline fe_remote_count_of_last() { seen_used = (HAS_QUEUE(shard) -> used[shard] : 255) }
+
+/* If the block is not pushed (shard is still set), there may be something to tell. is_last: whether no
+ * block of the shard is in anybody's hands any more, as far as can be seen. */
 inline fe_remote_free() {
-  seen_used = (HAS_QUEUE(shard) -> used[shard] : 255);
+  fe_remote_count_of_last();
   d_step { SEE_WORD(shard) };
   do
-#ifndef MUTATION_LEAVER_IS_COUNTED_LATE
-  :: is_last && !is_counted -> enter_leavers()
-  :: !is_last || is_counted ->
-#else
-  :: true ->
-#endif
+  :: is_last || seen_state == ASLEEP -> break
+  :: !is_last && seen_state != ASLEEP ->
 #ifdef MUTATION_PUSH_WITHOUT_COMPARISON
      skip;
-     d_step {
-       remote_state[shard] = (seen_state == ASLEEP -> WAKING : seen_state);
-       SET_WITH_BLOCK(shard)
-     };
+     d_step { remote_state[shard] = seen_state; SET_WITH_BLOCK(shard); LEAVE_SHARD; hand[me] = NIL };
      break
 #else
      atomic {
        if
-       :: WORD_IS_AS_SEEN(shard) ->
-#ifdef MUTATION_NOBODY_WAKES
-          seen_state = LISTED;
-#else
-          remote_state[shard] = (seen_state == ASLEEP -> WAKING : seen_state);
-#endif
-          SET_WITH_BLOCK(shard);
-          break
+       :: WORD_IS_AS_SEEN(shard) -> SET_WITH_BLOCK(shard); LEAVE_SHARD; hand[me] = NIL; break
        :: else -> SEE_WORD(shard)
        fi
      }
 #endif
-  od;
-#ifdef MUTATION_LEAVER_IS_COUNTED_LATE
+  od
+}
+
+/* The heap is kept by the count of leavers from before the push on. */
+inline fe_remote_free_and_tell() {
+  fe_remote_count_of_last();
+#if defined(MUTATION_LEAVER_IS_COUNTED_LATE) || defined(MUTATION_WAKER_IS_NOT_COUNTED)
+  d_step { SEE_WORD(shard) };
+#else
+  atomic { leavers++; SEE_WORD(shard) };
+#endif
+#ifdef MUTATION_WAKER_IS_NOT_COUNTED
   if
-  :: is_last -> enter_leavers()
+  :: is_last -> leavers++
   :: else
   fi;
+#endif
+  do
+  :: atomic {
+       if
+       :: WORD_IS_AS_SEEN(shard) -> SET_WOKEN(shard); SET_WITH_BLOCK(shard); break
+       :: else -> SEE_WORD(shard)
+       fi
+     }
+  od;
+#ifdef MUTATION_LEAVER_IS_COUNTED_LATE
+  leavers++;
 #endif
   if
   :: seen_state == ASLEEP -> fe_inbox_put(shard)
   :: else
   fi;
+#ifdef MUTATION_WAKER_IS_NOT_COUNTED
   if
-  :: is_counted && !is_last -> atomic { leavers--; is_counted = false }
+  :: !is_last -> leavers++
   :: else
   fi
+#endif
 }
 
 /* got: whether all blocks that are handed out are in the list of blocks that others freed. */
@@ -298,6 +335,16 @@ inline fe_remote_sleep(shard) {
 #endif
 }
 
+/* The blocks stay. */
+inline change_state(shard, from, to) {
+  atomic {
+    if
+    :: remote_state[shard] == from -> remote_state[shard] = to
+    :: else
+    fi
+  }
+}
+
 inline fe_remote_list(shard) {
 #ifdef MUTATION_LIST_WITHOUT_COMPARISON
   if
@@ -305,16 +352,36 @@ inline fe_remote_list(shard) {
   :: else
   fi
 #else
-  atomic {
+  change_state(shard, ASLEEP, LISTED)
+#endif
+}
+
+inline fe_remote_unlist(shard) { change_state(shard, LISTED, ASLEEP) }
+
+/* The message has been consumed: whoever sent it touches the shard no more. */
+inline fe_remote_doze(shard) {
+#ifdef MUTATION_DOZE_DROPS_BLOCKS
+  number = remote_count[shard];
+  d_step {
+    assert(is_live[shard] && remote_state[shard] == WAKING);
     if
-    :: remote_state[shard] == ASLEEP -> remote_state[shard] = LISTED
-    :: else
-    fi
+    :: number == remote_count[shard]
+    :: else -> remote_blocks[shard] = block_next[remote_blocks[shard]]; remote_count[shard] = number
+    fi;
+    number = 0;
+    remote_state[shard] = ASLEEP;
+    touching[shard]--
+  }
+#else
+  d_step {
+    assert(is_live[shard] && remote_state[shard] == WAKING);
+    remote_state[shard] = ASLEEP;
+    touching[shard]--
   }
 #endif
 }
 
-/* The same. The message has been consumed: whoever sent it touches the shard no more. */
+/* The blocks are taken in as well, but for their count. The message has been consumed, too. */
 inline fe_remote_wake(shard, state) {
   d_step {
     assert(is_live[shard] && remote_state[shard] == WAKING);
@@ -484,70 +551,148 @@ inline fe_heap_drain() {
 
 /* -- account.c: closing and opening the quick ways; when is left open ------------------------------ */
 
-/* Afterwards, each shard of the queue is asleep. */
+#define NEXT (each + 1)
+#define IS_QUEUED(shard) (is_live[shard] && HAS_QUEUE(shard) && shard_state[shard] != FULL)
+#define IS_SHELVED(shard) (is_live[shard] && HAS_QUEUE(shard) && shard_state[shard] == FULL)
+
+/* Full shards that are none any more, of which nobody tells: they were dozing. */
+inline wake_full() {
+  do
+  :: atomic { each < SHARDS && IS_SHELVED(NEXT) && remote_state[NEXT] != WAKING -> got = false };
+     fe_remote_take(NEXT);
+     if
+     :: got -> atomic { fe_heap_take_in(NEXT); got = false }; fe_heap_unshelve_shard(NEXT)
+     :: else
+     fi;
+     each++
+  :: atomic { each < SHARDS && !(IS_SHELVED(NEXT) && remote_state[NEXT] != WAKING) -> each++ }
+  :: atomic { each == SHARDS -> each = NIL; break }
+  od
+}
+
+/* What others freed is taken in, and the shard put to sleep. */
+inline sleep_empty(shard) {
+  do
+  :: atomic {
+       fe_remote_sleep(shard);
+       if
+       :: got -> got = false; break
+       :: else
+       fi
+     };
+     fe_remote_take(shard);
+     atomic { fe_heap_take_in(shard) }
+  od
+}
+
+/* Afterwards, each shard of the queue is asleep. What is taken in of full ones is kept; they are about to be
+ * told of. */
 inline fe_account_tighten() {
   if
   :: is_tight
   :: else ->
      fe_heap_drain();
-     shard = 1;
+     wake_full();
      do
-     :: shard <= SHARDS ->
-        if
-        :: is_live[shard] && HAS_QUEUE(shard) && shard_state[shard] != FULL ->
-           do
-           :: fe_remote_take(shard);
-              atomic { fe_heap_take_in(shard) };
-              atomic {
-                fe_remote_sleep(shard);
-                if
-                :: got -> break
-                :: else
-                fi
-              }
-           od
-        :: else
-        fi;
-        shard++
-     :: else -> break
-     od;
-     atomic { shard = NIL; got = false; is_tight = true }
+     :: atomic { each < SHARDS && IS_QUEUED(NEXT) -> got = false };
+        sleep_empty(NEXT); /* close_shard */
+        atomic { give_up_if_empty(NEXT); each++ }
+     :: atomic { each < SHARDS && !IS_QUEUED(NEXT) ->
+          if
+          :: IS_SHELVED(NEXT) -> fe_remote_take(NEXT); fe_heap_take_in(NEXT); got = false /* close_full */
+          :: else
+          fi;
+          each++
+        }
+     :: atomic { each == SHARDS -> each = NIL; is_trimmed = false; is_tight = true; break }
+     od
   fi
 }
 
+inline list_all() {
+  do
+  :: atomic { each < SHARDS && IS_QUEUED(NEXT) -> fe_remote_list(NEXT); each++ }
+  :: atomic { each < SHARDS && !IS_QUEUED(NEXT) -> each++ }
+  :: atomic { each == SHARDS -> each = NIL; break }
+  od
+}
+
+/* FULL_SHARDS_ARE_OPENED is not what the code does yet: there, a full shard into whose `kept` blocks were
+ * taken stays full, for its message will come. But if a visitor gets that after the account was
+ * opened, the shard goes to sleep as a full one that has blocks, and nobody looks at it again. */
 inline open() {
   is_tight = false;
-  shard = 1;
+#ifdef FULL_SHARDS_ARE_OPENED
   do
-  :: shard <= SHARDS ->
-     if
-     :: is_live[shard] && HAS_QUEUE(shard) && shard_state[shard] != FULL -> fe_remote_list(shard)
-     :: else
-     fi;
-     shard++
-  :: else -> break
+  :: atomic { each < SHARDS && IS_SHELVED(NEXT) && free_list[NEXT] != NIL -> got = false };
+     fe_heap_unshelve_shard(NEXT);
+     each++
+  :: atomic { each < SHARDS && !(IS_SHELVED(NEXT) && free_list[NEXT] != NIL) -> each++ }
+  :: atomic { each == SHARDS -> each = NIL; break }
   od;
-  shard = NIL
+#endif
+  list_all()
+}
+
+inline end_trim() {
+  is_trimmed = false;
+#ifndef MUTATION_FULL_SHARDS_ARE_NOT_WOKEN
+  wake_full();
+#endif
+#ifndef MUTATION_TRIMMED_SHARDS_STAY_ASLEEP
+  list_all()
+#endif
+}
+
+/* Of a trimmed account; there may be no room to open it. That a tight one opens is a call of its own
+ * here. */
+inline fe_heap_settle() {
+#ifdef VISITS
+  if
+  :: is_trimmed ->
+     if
+     :: true -> end_trim()
+#ifdef TIGHT
+     :: true -> fe_account_tighten()
+#endif
+     fi
+  :: else
+  fi
+#else
+  skip
+#endif
 }
 
 /* A budget may refuse at any time, and have room again. */
 inline fe_account_settle() {
   fe_gate_enter();
   if
-#ifdef TIGHT
   :: !is_tight -> fe_account_tighten()
-#else
-  :: !is_tight
-#endif
   :: is_tight -> open()
   fi;
   fe_gate_leave()
 }
 
+/* From outside. Quick frees into shards that wait are over first, but for one that is going on. */
+inline fe_account_trim() {
+  is_trimmed = true;
+#ifndef MUTATION_TRIMMED_SHARDS_STAY_LISTED
+  do
+  :: atomic { each < SHARDS ->
+       if
+       :: is_live[NEXT] && HAS_QUEUE(NEXT) -> fe_remote_unlist(NEXT) /* reachable_bytes */
+       :: else
+       fi;
+       each++
+     }
+  :: atomic { each == SHARDS -> each = NIL; break }
+  od
+#endif
+}
+
 /* -- heap.c -------------------------------------------------------------------------------------- */
 
-/* Inside. with_current: the current shard is given up as well. What fe_account_settle does is a call of
- * its own here. */
+/* Inside, and settled. with_current: the current shard is given up as well. */
 inline collect() {
   fe_heap_drain();
   shard = 1;
@@ -592,23 +737,42 @@ inline collect() {
 
 /* -- reclaim.c ----------------------------------------------------------------------------------- */
 
-/* A shard of blocks that was full, or waits, when others began to free into it: it is given up if it
- * is empty. got: whether it was. */
-inline give_up_woken(shard) {
-  got = false;
-#ifdef MUTATION_ONLY_FULL_SHARDS_ARE_LOOKED_AT
+#ifdef MUTATION_FULL_SHARD_WITHOUT_MESSAGE
+#define IS_TOLD(shard) false
+#else
+#define IS_TOLD(shard) (remote_state[shard] == WAKING)
+#endif
+
+/* A shard that others freed all of; one that is about to come to the inbox is looked at then. */
+inline give_up_if_all(shard) {
+#ifdef MUTATION_VISITOR_TAKES_CURRENT
   if
-  :: shard_state[shard] == FULL -> fe_remote_is_all(shard)
+  :: true ->
 #else
   if
-  :: shard_state[shard] != CURRENT -> fe_remote_is_all(shard)
+  :: shard_state[shard] != CURRENT ->
 #endif
-  :: else
-  fi;
-  if
-  :: got ->
-     fe_remote_wake(shard, LISTED);
-     atomic { fe_heap_take_in(shard); give_up(shard) }
+#ifdef MUTATION_VISITOR_TAKES_WHAT_IS_THERE
+     got = true;
+#else
+     fe_remote_is_all(shard);
+#endif
+     if
+     :: got && !IS_TOLD(shard) ->
+        fe_remote_take(shard);
+        atomic {
+          fe_heap_take_in(shard);
+          got = false;
+          if
+#ifdef MUTATION_VISITOR_TAKES_WHAT_IS_THERE
+          :: used[shard] > 0
+#endif
+          :: used[shard] == 0 && shard_state[shard] == FULL -> fe_heap_give_up_full_shard(shard)
+          :: used[shard] == 0 && shard_state[shard] != FULL -> fe_heap_give_up_shard(shard)
+          fi
+        }
+     :: else -> got = false
+     fi
   :: else
   fi
 }
@@ -617,80 +781,76 @@ inline look_through_inbox() {
   fe_inbox_take();
   do
   :: woken != NIL ->
+#ifndef MUTATION_NEXT_READ_AFTER_DOZE
      next_woken = woken_next[woken];
+#endif
      if
      :: HAS_QUEUE(woken) ->
-        give_up_woken(woken);
-        if
-        :: got
-#ifdef MUTATION_MESSAGE_IS_DROPPED
-        :: else
+#ifdef MUTATION_VISITOR_GIVES_UP_BEFORE_IT_DOZES
+        give_up_if_all(woken);
+        fe_remote_doze(woken)
 #else
-        :: else -> fe_inbox_put(woken)
+#ifndef MUTATION_MESSAGE_IS_DROPPED
+        fe_remote_doze(woken);
 #endif
+#ifdef MUTATION_ONLY_FULL_SHARDS_ARE_LOOKED_AT
+        if
+        :: shard_state[woken] == FULL -> give_up_if_all(woken)
+        :: else
         fi
+#else
+#ifdef MUTATION_ONLY_WAITING_SHARDS_ARE_LOOKED_AT
+        skip
+#else
+        give_up_if_all(woken)
+#endif
+#endif
+#endif
      :: else -> fe_heap_wake_shard(woken)
      fi;
+#ifdef MUTATION_NEXT_READ_AFTER_DOZE
+     next_woken = woken_next[woken];
+#endif
      atomic { woken = next_woken; next_woken = NIL; got = false }
   :: else -> break
   od
 }
 
-inline look_through_queue() {
-  shard = 1;
-  do
-  :: shard <= SHARDS ->
-#ifdef MUTATION_VISITOR_TAKES_CURRENT
-     if
-     :: is_live[shard] && HAS_QUEUE(shard) && shard_state[shard] != FULL ->
+inline fe_mixed_collect() {
+#ifdef MIXED
+  atomic {
+    if
+    :: is_live[1] && used[1] == 0 -> give_up(1)
+    :: else
+    fi
+  }
 #else
-     if
-     :: is_live[shard] && HAS_QUEUE(shard) && shard_state[shard] == WAITING ->
+  skip
 #endif
-#ifdef MUTATION_VISITOR_TAKES_WHAT_IS_THERE
-        got = true;
+}
+
+#ifdef MUTATION_VISITOR_TAKES_CURRENT
+#define IS_LOOKED_AT(shard) IS_QUEUED(shard)
+#else
+#ifdef MUTATION_FULL_SHARD_WITHOUT_MESSAGE
+#define IS_LOOKED_AT(shard) (is_live[shard] && HAS_QUEUE(shard) && shard_state[shard] != CURRENT)
 #else
 #ifdef MUTATION_ONLY_FULL_SHARDS_ARE_LOOKED_AT
-        fe_remote_is_all(shard);
+#define IS_LOOKED_AT(shard) false
 #else
-        got = false;
-        if
-        :: remote_state[shard] != WAKING -> fe_remote_is_all(shard)
-        :: else
-        fi;
+#define IS_LOOKED_AT(shard) (is_live[shard] && HAS_QUEUE(shard) && shard_state[shard] == WAITING)
 #endif
 #endif
-        if
-        :: got ->
-           fe_remote_take(shard);
-           atomic {
-             fe_heap_take_in(shard);
-             if
-             :: used[shard] == 0 -> fe_heap_give_up_shard(shard)
-             :: else
-             fi
-           }
-        :: else
-        fi
-#ifdef MUTATION_FULL_SHARD_WITHOUT_MESSAGE
-     :: is_live[shard] && HAS_QUEUE(shard) && shard_state[shard] == FULL ->
-        fe_remote_is_all(shard);
-        if
-        :: got -> fe_remote_take(shard); atomic { fe_heap_take_in(shard); give_up(shard) }
-        :: else
-        fi
 #endif
-     :: is_live[shard] && IS_MIXED(shard) -> /* fe_mixed_collect */
-        if
-        :: used[shard] == 0 -> give_up(shard)
-        :: else
-        fi
-     :: else
-     fi;
-     shard++
-  :: else -> break
-  od;
-  atomic { shard = NIL; got = false }
+
+inline look_through_queue() {
+  do
+  :: atomic { each < SHARDS && IS_LOOKED_AT(NEXT) -> got = false };
+     give_up_if_all(NEXT);
+     each++
+  :: atomic { each < SHARDS && !IS_LOOKED_AT(NEXT) -> each++ }
+  :: atomic { each == SHARDS -> each = NIL; break }
+  od
 }
 
 inline reclaim_of_holder() {
@@ -698,15 +858,42 @@ inline reclaim_of_holder() {
   :: IS_TIGHT -> fe_heap_drain()
   :: else ->
      look_through_inbox();
+     fe_mixed_collect();
+     fe_account_trim();
      look_through_queue()
   fi
 }
 
+/* Afterwards, each shard of the queue is asleep; what empties meanwhile goes, too. */
+inline put_to_sleep() {
+  do
+  :: atomic { each < SHARDS && IS_QUEUED(NEXT) -> got = false };
+     sleep_empty(NEXT);
+     atomic {
+       if
+       :: used[NEXT] == 0 -> fe_heap_give_up_shard(NEXT)
+       :: else
+       fi;
+       each++
+     }
+  :: atomic { each < SHARDS && !IS_QUEUED(NEXT) -> each++ }
+  :: atomic { each == SHARDS -> each = NIL; break }
+  od
+}
+
+/* Under a limit it gets tight as well; whether it stands under one is left open. */
 inline reclaim_of_nobody() {
-#ifndef MUTATION_NOBODYS_HEAP_STAYS_OPEN
-  fe_account_tighten();
-#endif
+  fe_heap_settle();
   collect();
+#ifndef MUTATION_NOBODYS_HEAP_STAYS_AWAKE
+  put_to_sleep();
+#endif
+#ifdef TIGHT
+  if
+  :: true
+  :: fe_account_tighten()
+  fi;
+#endif
   has_rested = true
 }
 
@@ -740,22 +927,26 @@ inline reclaim() {
 
 /* got: whether a look inside would find what the last one left. */
 inline is_as_it_was() {
-  if
-  :: inbox != NIL || has_emptied -> got = false
-#ifdef MUTATION_TIGHT_HEAP_IS_AS_IT_WAS
-  :: else -> got = IS_TIGHT || has_rested
+  got = (inbox == NIL && !has_emptied);
+  atomic {
+#ifdef MUTATION_NOT_OPEN_HEAP_IS_AS_IT_WAS
+    got = got && (IS_TIGHT || IS_TRIMMED || (gate == FREE_GATE && has_rested))
 #else
-  :: else -> got = (gate == FREE_GATE && has_rested) || (gate == HELD_GATE && IS_TIGHT)
+#ifdef MUTATION_HELD_HEAP_IS_AS_IT_WAS
+    got = got && ((gate == FREE_GATE && has_rested) || gate == HELD_GATE)
+#else
+    got = got && ((gate == FREE_GATE && has_rested) || (gate == HELD_GATE && (IS_TIGHT || IS_TRIMMED)))
 #endif
-  fi
+#endif
+  }
 }
 
 /* -- Other threads -------------------------------------------------------------------------------- */
 
 proctype other_thread(byte me) {
   byte block, shard, seen_used, seen_blocks, seen_count, seen_state, inbox_head;
-  byte list, next, number, woken, next_woken, gate_before;
-  bool got, is_last, is_counted, is_asked;
+  byte list, next, number, woken, next_woken, gate_before, each;
+  bool got, is_last, has_news, is_telling, is_asked;
   bool with_current = true;
 end_waiting:
   do
@@ -763,17 +954,22 @@ end_waiting:
 progress_free:
      atomic { block = hand[me]; shard = SHARD_OF(block) };
      fe_remote_free();
-     atomic { shard = NIL; block = NIL; seen_used = 0; seen_blocks = NIL; seen_count = 0; seen_state = 0 };
      if
-     :: is_last -> /* fe_heap_after_emptied: so many that it is worth a look is left open */
-        has_emptied = true;
+     :: shard == NIL
+     :: else -> /* free_and_tell */
+        fe_remote_free_and_tell();
+        atomic { is_telling = is_last; LEAVE_SHARD };
         if
-        :: true -> goto done
+        :: is_telling -> /* fe_heap_after_emptied: so many that it is worth a look is left open */
+           has_emptied = true;
+           if
+           :: true -> goto done
 #ifdef VISITS
-        :: atomic { gate != SHUT_GATE -> gate_before = gate; gate = SHUT_GATE }; goto inside
+           :: atomic { gate != SHUT_GATE -> gate_before = gate; gate = SHUT_GATE }; goto inside
 #endif
+           fi
+        :: else -> goto done /* fe_heap_after_woken: a visitor looks at any time */
         fi
-     :: else -> hand[me] = NIL
      fi
 #ifdef VISITS
   :: atomic { me == REMOTES && hand[me] == NIL -> is_asked = is_look_wanted }; /* fe_heap_reclaim */
@@ -786,13 +982,21 @@ progress_look:
 inside: reclaim();
         fe_gate_leave();
         if
-        :: is_last -> goto done
+        :: is_telling -> goto done
         :: else -> atomic { is_look_wanted = is_look_wanted && !is_asked; is_asked = false }
         fi
      fi
 #endif
   :: false ->
-done:atomic { leavers--; is_counted = false; is_last = false; touching_heap--; hand[me] = NIL } /* fe_remote_leave */
+done:atomic {
+       leavers--; /* fe_remote_leave */
+       is_telling = false;
+       hand[me] = NIL;
+       if
+       :: has_news -> has_news = false; touching_heap--
+       :: else
+       fi
+     }
   od
 }
 
@@ -880,8 +1084,14 @@ inline add_shard() {
   }
 }
 
+/* What others freed in a full shard is known of, or about to be told. */
+#define KNOWS_OF(shard) \
+  (!is_live[shard] || !HAS_QUEUE(shard) || shard_state[shard] != FULL || remote_count[shard] == 0 || remote_state[shard] == WAKING)
+
 inline fe_heap_alloc_slowly() {
   fe_gate_enter();
+  fe_heap_settle();
+  assert(KNOWS_OF(1) && KNOWS_OF(SHARDS));
   fe_heap_drain();
   if
   :: true -> refill_current()
@@ -967,6 +1177,7 @@ inline fe_heap_free_quickly() {
   if
   :: got -> /* fe_heap_shard_emptied */
      fe_gate_enter();
+     fe_heap_settle();
      atomic { assert(is_live[shard]); give_up_if_empty(shard) };
      fe_gate_leave()
   :: else
@@ -976,6 +1187,7 @@ inline fe_heap_free_quickly() {
 /* A large block is freed by its holder without asking anybody, while nobody else knows of it. */
 inline fe_heap_free_slowly() {
   fe_gate_enter();
+  fe_heap_settle(); /* fe_heap_end_trim */
   push_in_steps();
   fe_shard_count_down();
 #ifdef MUTATION_LIST_WITHOUT_COMPARISON
@@ -1004,7 +1216,8 @@ inline free_own() {
   shard = SHARD_OF(block);
   if
   :: true -> fe_heap_free_slowly()
-  :: HAS_QUEUE(shard) && shard_state[shard] != FULL && !IS_TIGHT -> fe_heap_free_quickly()
+  :: HAS_QUEUE(shard) && shard_state[shard] != FULL && !IS_TIGHT &&
+     (shard_state[shard] == CURRENT || !IS_TRIMMED) -> fe_heap_free_quickly()
   fi;
   d_step { shard = NIL; block = NIL; got = false }
 }
@@ -1027,6 +1240,7 @@ inline fe_heap_collect() {
   :: with_current = false
   fi;
   fe_gate_enter();
+  fe_heap_settle();
   collect();
   is_over();
   fe_gate_leave();
@@ -1043,7 +1257,17 @@ inline fe_heap_hand_over() {
 
 inline fe_heap_take_over() {
   atomic { gate == FREE_GATE -> gate = HELD_GATE }; /* fe_gate_claim */
-  has_rested = false
+  fe_gate_enter();
+  if
+  :: has_rested -> /* fe_heap_resume */
+     has_rested = false;
+     if
+     :: IS_TIGHT
+     :: else -> list_all()
+     fi
+  :: else
+  fi;
+  fe_gate_leave()
 }
 
 inline let_others_look() {
@@ -1053,7 +1277,8 @@ inline let_others_look() {
 
 #define ALL_THREADS_WAIT (hand[1] == NIL && hand[REMOTES] == NIL)
 
-/* After all frees: what others freed lies in shards that the holder looks at. */
+/* After all frees: what others freed lies in shards that the holder looks at; unless they are to tell,
+ * others free there without a message. */
 inline check_no_wake_up_is_lost() {
   shard = 1;
   do
@@ -1062,6 +1287,9 @@ inline check_no_wake_up_is_lost() {
      assert(!is_live[shard] || remote_count[shard] == 0 ||
             (HAS_QUEUE(shard) && shard_state[shard] != FULL && !IS_TIGHT));
      assert(remote_state[shard] != WAKING);
+     assert(!is_live[shard] || !HAS_QUEUE(shard) || shard_state[shard] != FULL || free_list[shard] == NIL);
+     assert(!is_live[shard] || !HAS_QUEUE(shard) || shard_state[shard] == FULL || IS_TIGHT ||
+            remote_state[shard] == LISTED);
      shard++
   :: else -> break
   od;
@@ -1074,7 +1302,8 @@ inline check_nothing_is_kept(is_held) {
   do
   :: shard <= SHARDS ->
      assert(!is_live[shard] || (!HAS_QUEUE(shard) && !IS_MIXED(shard)) ||
-            (is_held && (shard_state[shard] == CURRENT || is_emptied_by_holder[shard])));
+            (is_held && (shard_state[shard] == CURRENT ||
+                         (shard_state[shard] == WAITING && is_emptied_by_holder[shard]))));
      shard++
   :: else -> break
   od;
@@ -1106,7 +1335,7 @@ inline check_all_blocks_are_back() {
 }
 
 proctype holder() {
-  byte block, shard, list, next, woken, next_woken, inbox_head, held_count, number, gate_before;
+  byte block, shard, list, next, woken, next_woken, inbox_head, held_count, number, gate_before, each;
   bool got, with_current;
 #ifdef GOES
   byte taken_count;
@@ -1138,7 +1367,7 @@ progress_next_call:
      fi;
      fe_heap_take_over()
 #endif
-#if defined(TIGHT) || (defined(HANDS_OVER) && !defined(GOES))
+#if defined(TIGHT) && !defined(GOES)
   :: fe_account_settle()
 #endif
 #ifdef GOES
@@ -1159,6 +1388,7 @@ progress_next_call:
 #endif
   with_current = true;
   fe_gate_enter();
+  fe_heap_settle();
   fe_heap_drain();
   got = false;
   d_step { check_no_wake_up_is_lost() };
