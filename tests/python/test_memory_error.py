@@ -3,8 +3,8 @@
 import pytest
 from support import FERROC_TEST_PYTHON, PYTHON, output_of_code, run
 
-#: Under a limit of the address space a gigabyte above what is in use: fills the memory with blocks
-#: of one size, lets go of them, and works on.
+#: Under a limit of the address space a gigabyte above what is in use, some of which may go back: fills
+#: the memory with blocks of one size, lets go of them, and works on.
 FILL = """
 import ferroc, json, resource, sys
 if len(sys.argv) > 2:
@@ -15,7 +15,7 @@ resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 30), resource.RLIM_INFINITY
 size, kept, failures = int(sys.argv[1]), [], 0
 for round in range(3):
     try:
-        while len(kept) * size < 1 << 30:
+        while len(kept) * size < 2 << 30:
             kept.append(bytes(size))
     except MemoryError:
         failures += 1
