@@ -69,8 +69,9 @@ static void reclaim_of_nobody(fe_heap_t *heap) {
   fe_heap_mend(heap);
   /* What is tight stays so meanwhile: opened, it would be charged for all its free blocks. */
   heap->account.patience = UINT16_MAX;
-  fe_heap_collect_for_nobody(heap);
+  /* Before shards are given up: it takes in what others freed, which may be the last there. */
   if (fe_budget_is_limited(&heap->budget)) fe_account_tighten(heap);
+  fe_heap_collect_for_nobody(heap);
   heap->account.patience = 0;
   atomic_store_explicit(&heap->has_rested, true, memory_order_relaxed);
 }
