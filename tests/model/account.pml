@@ -4,9 +4,7 @@
  * Two heaps under one limit of LIMIT blocks, each with its holder and with one shard of RESERVED blocks
  * at a time, and a third thread, which frees what the holders hand to it. Each holder makes CALLS
  * calls (that of the second heap OTHER_CALLS): it allocates, frees or hands a block on; then it frees what it still has, and hands its heap
- * over. VISITS: the third thread goes through all heaps as well, now and then; LOWERS: it takes one
- * block from the limit, once, and goes through all heaps then. WAITS: the shard may stand in its queue
- * behind another one, which has no free block. An allocation that is
+ * over. VISITS: the third thread goes through all heaps as well, now and then. An allocation that is
  * refused goes through the other heap and tries again. Inlines are named after the functions that
  * they follow; each statement, or atomic group, is one access to memory that another thread can see
  * (but for figures of the heap, which only those see who are inside of its gate).
@@ -14,8 +12,7 @@
  * Checked: the live blocks of both heaps never pass the limit, and those of a heap never its lease;
  * an allocation is refused only if, at a moment while it was going on, what was live and the free
  * blocks in current shards of heaps that were held left no room, or a holder had just opened its
- * heap again and was about to take in what others freed; so is more charged than a lowered limit when all
- * heaps were gone through; when all is freed, and both heaps
+ * heap again and was about to take in what others freed; when all is freed, and both heaps
  * are handed over and looked at, nothing is charged and no shard is left.
  *
  * Each MUTATION_... leaves out or changes one step, and must be found out. */
@@ -45,12 +42,10 @@
 #define NONE 0
 #define CURRENT 1
 #define FULL 2
-#define WAITING 3
 
 /* What all threads see: the budget above, of each heap its gate, its inbox (whether its shard is in
  * it), the word of its shard, and what the quick ways touch. */
 short charged;
-byte limit = LIMIT;
 bool roll; /* the lock */
 bool is_shut[2];
 bool is_held[2] = true;
@@ -76,48 +71,34 @@ byte live[2];
 byte leaving; /* frees that have not returned: what they free need not be to be had yet */
 byte ended_count;
 
-/* What an allocation that goes on was charged for, and is not yet live, nor on `free` of an open account. */
-byte arriving[2];
-
-/* A quick free into a shard that waits is under way; a visitor has trimmed the heap meanwhile. */
-bool is_freeing[2];
-bool is_overlooked[2];
-
 #define CHECK(heap)                         \
   assert(live[0] + live[1] <= LIMIT);       \
   assert(live[heap] <= lease[heap]);        \
   assert(charged == lease[0] + lease[1])
 
 #define REST(heap) \
-  ((is_held[heap] && shard_state[heap] == CURRENT && account[heap] != TIGHT -> free_count[heap] : 0) + OVERLOOKED(heap))
-
-/* FREES_UNDER_WAY_COUNT: what is overlooked counts until the holder's next slow call. Without it, the model
- * finds that a heap that was trimmed while its holder freed into a shard that waits is not looked at
- * again, though its lease is one block more than it needs. */
-#ifdef FREES_UNDER_WAY_COUNT
-#define OVERLOOKED(heap) is_overlooked[heap]
-#else
-#define OVERLOOKED(heap) 0
-#endif
+  (is_held[heap] && shard_state[heap] == CURRENT && account[heap] != TIGHT -> free_count[heap] : 0)
 
 /* Whether an allocation that goes on may be refused: since it began, there was a moment without room.
- * Called with whatever makes more live, or more free in current shards. The last one: whether there was
- * a moment without the room that a lowered limit leaves. */
+ * Called with whatever makes more live, or more free in current shards. */
 bool may_refuse[2];
-bool may_exceed;
-#define NOTE(count)                                  \
-  if                                                 \
-  :: (count) + 1 > limit ->                          \
-     may_refuse[0] = true;                           \
-     may_refuse[1] = true;                           \
-     may_exceed = may_exceed || (count) > limit      \
-  :: else                                            \
+#define NOTE_ROOM                                                  \
+  if                                                               \
+  :: live[0] + live[1] + leaving + REST(0) + REST(1) + 1 > LIMIT -> \
+     may_refuse[0] = true;                                         \
+     may_refuse[1] = true                                          \
+  :: else                                                          \
   fi
-#define NOTE_ROOM NOTE(live[0] + live[1] + leaving + arriving[0] + arriving[1] + REST(0) + REST(1))
 
 /* A heap that its holder opens counts with all that it leases, at that moment. */
-#define NOTE_OPENED(heap) \
-  NOTE(live[0] + live[1] - live[heap] + leaving + arriving[1 - heap] + REST(1 - heap) + lease[heap])
+#define NOTE_OPENED(heap)                                              \
+  if                                                                   \
+  :: live[0] + live[1] - live[heap] + leaving + REST(1 - heap) +       \
+       lease[heap] + 1 > LIMIT ->                                      \
+     may_refuse[0] = true;                                             \
+     may_refuse[1] = true                                              \
+  :: else                                                              \
+  fi
 
 inline fe_gate_enter(heap) { atomic { !is_shut[heap] -> is_shut[heap] = true } }
 inline fe_gate_leave(heap) { is_shut[heap] = false }
@@ -127,7 +108,7 @@ inline fe_gate_leave(heap) { is_shut[heap] = false }
 /* got: whether there was room. */
 inline lease_more(heap, bytes) {
   if
-  :: charged + (bytes) <= limit ->
+  :: charged + (bytes) <= LIMIT ->
      charged = charged + (bytes);
      lease[heap] = lease[heap] + (bytes);
      got = true
@@ -145,7 +126,7 @@ inline shrink_lease(heap, bytes) {
   fi
 }
 
-inline fe_heap_refund(heap, count) {
+inline fe_account_free(heap, count) {
   if
   :: account[heap] == TIGHT && count > 0 -> shrink_lease(heap, lease[heap] - count)
   :: else
@@ -161,7 +142,7 @@ inline fe_heap_take_in(heap) {
   :: else -> free_count[heap] = free_count[heap] + number
   fi;
   used[heap] = used[heap] - number;
-  fe_heap_refund(heap, number);
+  fe_account_free(heap, number);
   number = 0;
   NOTE_ROOM
 }
@@ -173,28 +154,45 @@ inline fe_heap_take_remote(heap) {
   atomic { fe_heap_take_in(heap) }
 }
 
-inline fe_remote_list(heap) {
-  if
-  :: remote_state[heap] == ASLEEP -> remote_state[heap] = LISTED
-  :: else
-  fi
-}
-
-/* The shard becomes the current one, if there is no other. */
+/* The shard becomes the current one: there is no other. */
 inline fe_heap_unshelve_shard(heap) {
-#ifdef WAITS
-  if
-  :: shard_state[heap] = CURRENT
-  :: shard_state[heap] = WAITING
-  fi;
-#else
   shard_state[heap] = CURRENT;
-#endif
   if
-  :: account[heap] != TIGHT -> fe_remote_list(heap)
+  :: account[heap] != TIGHT && remote_state[heap] == ASLEEP -> remote_state[heap] = LISTED
   :: else
   fi;
   NOTE_ROOM
+}
+
+inline fe_heap_wake_shard(heap) {
+  atomic {
+    assert(remote_state[heap] == WAKING && shard_state[heap] != NONE);
+    remote_state[heap] = (account[heap] == TIGHT -> ASLEEP : LISTED);
+    fe_remote_take(heap)
+  };
+  atomic { fe_heap_take_in(heap) };
+  atomic {
+    if
+    :: shard_state[heap] == FULL && free_count[heap] + kept[heap] == 0 && remote_count[heap] == 0 ->
+       remote_state[heap] = ASLEEP /* fe_remote_sleep */
+    :: shard_state[heap] == FULL && free_count[heap] + kept[heap] + remote_count[heap] > 0 ->
+       fe_heap_unshelve_shard(heap)
+    :: shard_state[heap] != FULL
+    fi
+  }
+}
+
+inline fe_heap_drain(heap) {
+  atomic {
+    if
+    :: inbox[heap] -> inbox[heap] = false; got = true
+    :: else -> got = false
+    fi
+  };
+  if
+  :: got -> fe_heap_wake_shard(heap)
+  :: else
+  fi
 }
 
 /* Nothing is in it; not while a message is on its way. */
@@ -213,64 +211,7 @@ inline fe_heap_give_up_shard(heap) {
   fi
 }
 
-inline give_up_if_empty(heap) {
-  if
-  :: shard_state[heap] == WAITING && used[heap] == 0 -> fe_heap_give_up_shard(heap)
-  :: else
-  fi
-}
-
-inline fe_heap_wake_shard(heap) {
-  atomic {
-    assert(remote_state[heap] == WAKING && shard_state[heap] != NONE);
-    remote_state[heap] = (account[heap] == TIGHT -> ASLEEP : LISTED);
-    fe_remote_take(heap)
-  };
-  atomic { fe_heap_take_in(heap) };
-  atomic {
-    if
-    :: shard_state[heap] == FULL && free_count[heap] + kept[heap] == 0 && remote_count[heap] == 0 ->
-       remote_state[heap] = ASLEEP /* fe_remote_sleep */
-    :: shard_state[heap] == FULL && free_count[heap] + kept[heap] + remote_count[heap] > 0 ->
-       fe_heap_unshelve_shard(heap)
-    :: shard_state[heap] != FULL
-    fi;
-    give_up_if_empty(heap)
-  }
-}
-
-inline fe_heap_drain(heap) {
-  atomic {
-    if
-    :: inbox[heap] -> inbox[heap] = false; got = true
-    :: else -> got = false
-    fi
-  };
-  if
-  :: got -> fe_heap_wake_shard(heap)
-  :: else
-  fi
-}
-
 /* -- account.c ----------------------------------------------------------------------------------- */
-
-/* A full shard that is none any more, of which nobody tells: it was dozing. */
-inline wake_full(heap) {
-  if
-  :: shard_state[heap] == FULL && remote_state[heap] != WAKING ->
-     atomic {
-       fe_remote_take(heap);
-       got = number > 0
-     };
-     atomic {
-       if
-       :: got -> fe_heap_take_in(heap); fe_heap_unshelve_shard(heap)
-       :: else
-       fi
-     }
-  :: else
-  fi
-}
 
 /* What others freed is taken in, and the shard put to sleep. */
 inline close_shard(heap) {
@@ -289,14 +230,6 @@ inline close_shard(heap) {
      }
   od;
 #ifndef MUTATION_QUICK_WAYS_STAY_OPEN
-  atomic { kept[heap] = kept[heap] + free_count[heap]; free_count[heap] = 0; give_up_if_empty(heap) }
-#endif
-}
-
-/* A full shard whose message is on its way. */
-inline close_full(heap) {
-  fe_heap_take_remote(heap);
-#ifndef MUTATION_FULL_SHARDS_STAY_OPEN
   atomic { kept[heap] = kept[heap] + free_count[heap]; free_count[heap] = 0 }
 #endif
 }
@@ -306,71 +239,37 @@ inline fe_account_tighten(heap) {
   :: account[heap] == TIGHT
   :: else ->
      fe_heap_drain(heap);
-     wake_full(heap);
      if
-     :: shard_state[heap] == CURRENT || shard_state[heap] == WAITING -> close_shard(heap)
+     :: shard_state[heap] == CURRENT -> close_shard(heap)
 #ifndef MUTATION_FULL_SHARDS_ARE_NOT_TAKEN_IN
-     :: shard_state[heap] == FULL -> close_full(heap)
+     :: shard_state[heap] == FULL && account[heap] == TRIMMED ->
+        fe_heap_take_remote(heap);
+#ifndef MUTATION_FULL_SHARDS_STAY_OPEN
+        atomic { kept[heap] = kept[heap] + free_count[heap]; free_count[heap] = 0 }
+#else
+        skip
+#endif
 #endif
      :: else
      fi;
      atomic {
        account[heap] = TIGHT;
-       is_overlooked[heap] = false;
        shrink_lease(heap, used[heap])
      }
   fi
 }
 
-/* FULL_SHARDS_ARE_OPENED: see remote_free.pml. */
 inline open(heap) {
   account[heap] = OPEN;
-  free_count[heap] = free_count[heap] + kept[heap];
-  kept[heap] = 0;
   if
-  :: shard_state[heap] == CURRENT || shard_state[heap] == WAITING -> fe_remote_list(heap); NOTE_ROOM
-#ifdef FULL_SHARDS_ARE_OPENED
-  :: shard_state[heap] == FULL && free_count[heap] > 0 -> fe_heap_unshelve_shard(heap)
-#endif
-  :: else
-  fi
-}
-
-/* The state is OPEN by now. */
-inline end_trim(heap) {
-#ifndef MUTATION_FULL_SHARDS_ARE_NOT_WOKEN
-  wake_full(heap);
-#endif
-  atomic {
-    if
-    :: shard_state[heap] == CURRENT || shard_state[heap] == WAITING -> fe_remote_list(heap)
-    :: else
-    fi
-  }
-}
-
-/* Of a trimmed account. */
-inline fe_heap_end_trim(heap) {
-  if
-  :: account[heap] == TRIMMED ->
-     atomic {
-#ifdef MUTATION_TRIMMED_OPENS_UNCHARGED
-       got = true;
-#else
-       if
-       :: capacity[heap] <= lease[heap] -> got = true
-       :: else -> lease_more(heap, capacity[heap] - lease[heap])
-       fi;
-#endif
-       if
-       :: got -> account[heap] = OPEN; is_overlooked[heap] = false; NOTE_OPENED(heap)
-       :: else
-       fi
-     };
+  :: shard_state[heap] == CURRENT ->
+     free_count[heap] = free_count[heap] + kept[heap];
+     kept[heap] = 0;
      if
-     :: got -> end_trim(heap)
-     :: else -> fe_account_tighten(heap)
-     fi
+     :: remote_state[heap] == ASLEEP -> remote_state[heap] = LISTED
+     :: else
+     fi;
+     NOTE_ROOM
   :: else
   fi
 }
@@ -389,55 +288,57 @@ inline fe_account_settle(heap) {
           fi
         }
      fi
-  :: else -> fe_heap_end_trim(heap)
+  :: account[heap] == TRIMMED ->
+#ifdef MUTATION_TRIMMED_OPENS_UNCHARGED
+     account[heap] = OPEN
+#else
+     atomic {
+       lease_more(heap, capacity[heap] - lease[heap]);
+       if
+       :: got -> account[heap] = OPEN; NOTE_OPENED(heap)
+       :: else
+       fi
+     };
+     if
+     :: got
+     :: else -> fe_account_tighten(heap)
+     fi
+#endif
+  :: account[heap] == OPEN
   fi
 }
 
 /* got: whether so many blocks more can be carved. */
-inline fe_heap_may_carve(heap, count) {
+inline fe_account_covers(heap, count) {
   atomic {
     if
     :: account[heap] == TIGHT -> got = false
     :: account[heap] != TIGHT && capacity[heap] + count <= lease[heap] -> got = true
     :: else -> lease_more(heap, count)
-    fi;
-    arriving[heap] = (got -> count : 0);
-    NOTE_ROOM
+    fi
   }
 }
 
 /* got: whether one block may be handed out. */
-inline fe_heap_may_hand_out(heap) {
-  fe_heap_may_carve(heap, 1);
+inline fe_account_hand_out(heap) {
+  fe_account_covers(heap, 1);
   if
   :: got
   :: else ->
      fe_account_tighten(heap);
      atomic {
        lease_more(heap, 1);
-       is_refused = !got;
-       arriving[heap] = got;
-       NOTE_ROOM
+       is_refused = !got
      }
   fi
 }
 
-/* What is live, or can be without a slow call. Those who free from now on say so. */
+/* What is live, or can be without a slow call. */
 inline fe_account_trim(heap) {
   if
   :: account[heap] == TIGHT
-  :: account[heap] != TIGHT && shard_state[heap] == NONE ->
-     atomic { account[heap] = TRIMMED; shrink_lease(heap, 0) }
+  :: account[heap] != TIGHT && shard_state[heap] == NONE -> atomic { shrink_lease(heap, 0) }
   :: else ->
-     atomic { account[heap] = TRIMMED; is_overlooked[heap] = is_freeing[heap] };
-     atomic { /* reachable_bytes */
-#ifndef MUTATION_TRIMMED_SHARDS_STAY_LISTED
-       if
-       :: remote_state[heap] == LISTED -> remote_state[heap] = ASLEEP /* fe_remote_unlist */
-       :: else
-       fi
-#endif
-     };
      number = remote_count[heap];
      atomic {
 #ifdef MUTATION_TRIMMED_TO_WHAT_IS_USED
@@ -445,7 +346,10 @@ inline fe_account_trim(heap) {
 #else
        number = (shard_state[heap] == CURRENT -> capacity[heap] : used[heap]) - number;
 #endif
-       shrink_lease(heap, number);
+       if
+       :: number < lease[heap] -> shrink_lease(heap, number); account[heap] = TRIMMED
+       :: else
+       fi;
        number = 0
      }
   fi
@@ -453,20 +357,7 @@ inline fe_account_trim(heap) {
 
 /* -- reclaim.c ----------------------------------------------------------------------------------- */
 
-/* remote_free.pml has it in steps. */
-inline give_up_if_all(heap) {
-  atomic {
-    if
-    :: (shard_state[heap] == FULL || shard_state[heap] == WAITING) && remote_state[heap] != WAKING &&
-       remote_count[heap] > 0 && remote_count[heap] == used[heap] ->
-       fe_remote_take(heap);
-       fe_heap_take_in(heap);
-       fe_heap_give_up_shard(heap)
-    :: else
-    fi
-  }
-}
-
+/* A full shard whose blocks all came back is given up; any other goes back into the inbox. */
 inline look_through_inbox(heap) {
   atomic {
     if
@@ -476,8 +367,16 @@ inline look_through_inbox(heap) {
   };
   if
   :: got ->
-     atomic { assert(remote_state[heap] == WAKING); remote_state[heap] = ASLEEP }; /* fe_remote_doze */
-     give_up_if_all(heap)
+     if
+     :: atomic {
+          shard_state[heap] == FULL && remote_count[heap] > 0 && remote_count[heap] == used[heap] ->
+          remote_state[heap] = LISTED;
+          fe_remote_take(heap);
+          fe_heap_take_in(heap);
+          fe_heap_give_up_shard(heap)
+        }
+     :: else -> inbox[heap] = true
+     fi
   :: else
   fi
 }
@@ -487,8 +386,7 @@ inline reclaim_of_holder(heap) {
   :: account[heap] == TIGHT -> fe_heap_drain(heap)
   :: else ->
      look_through_inbox(heap);
-     fe_account_trim(heap);
-     give_up_if_all(heap) /* look_through_queue */
+     fe_account_trim(heap)
   fi
 }
 
@@ -496,11 +394,11 @@ inline reclaim_of_holder(heap) {
 inline collect(heap, with_current) {
   fe_heap_drain(heap);
   if
-  :: shard_state[heap] == CURRENT || shard_state[heap] == WAITING ->
+  :: shard_state[heap] == CURRENT ->
      fe_heap_take_remote(heap);
      atomic {
        if
-       :: used[heap] == 0 && (with_current || shard_state[heap] == WAITING) -> fe_heap_give_up_shard(heap)
+       :: used[heap] == 0 && with_current -> fe_heap_give_up_shard(heap)
        :: else
        fi
      }
@@ -508,95 +406,44 @@ inline collect(heap, with_current) {
   fi
 }
 
-/* What is taken in meanwhile may be the last that lived there. */
-inline put_to_sleep(heap) {
-  do
-  :: atomic {
-       if
-       :: shard_state[heap] != CURRENT && shard_state[heap] != WAITING -> break
-       :: (shard_state[heap] == CURRENT || shard_state[heap] == WAITING) && remote_count[heap] == 0 ->
-          if
-          :: remote_state[heap] == LISTED -> remote_state[heap] = ASLEEP /* fe_remote_sleep */
-          :: else
-          fi;
-          if
-          :: used[heap] == 0 -> fe_heap_give_up_shard(heap)
-          :: else
-          fi;
-          break
-       :: else
-       fi
-     };
-     fe_heap_take_remote(heap)
-  od
-}
-
-/* TIGHTENS_FIRST is not what the code does yet: there, the account is tightened after all was collected, and
- * what comes through the inbox just then may be the last block of the current shard, which stays, with
- * the heap. */
 inline reclaim_of_nobody(heap) {
-#ifdef TIGHTENS_FIRST
 #ifndef MUTATION_NOBODYS_HEAP_STAYS_OPEN
   fe_account_tighten(heap);
 #endif
-#else
-  fe_heap_end_trim(heap);
-#endif
   collect(heap, true);
-  put_to_sleep(heap);
-#ifndef TIGHTENS_FIRST
-  fe_account_tighten(heap);
-#endif
   has_rested[heap] = true
 }
-
-/* What a look inside would find as the last one left it. */
-#define IS_AT_REST(heap) (is_held[heap] -> account[heap] != OPEN : has_rested[heap])
 
 /* has_given is set if there was anything; nobody else changes the lease meanwhile. */
 inline fe_heap_reclaim(heap) {
   got = !inbox[heap]; /* is_as_it_was */
 #ifdef MUTATION_WHO_IS_INSIDE_IS_OVERLOOKED
-  got = got && IS_AT_REST(heap);
+  got = got && (is_held[heap] -> account[heap] == TIGHT : has_rested[heap]);
 #else
-#ifdef MUTATION_OPEN_HEAPS_ARE_SKIPPED
-  got = got && !is_shut[heap] && (is_held[heap] || has_rested[heap]);
-#else
-  got = got && !is_shut[heap] && IS_AT_REST(heap);
-#endif
+  got = got && !is_shut[heap] && (is_held[heap] -> account[heap] == TIGHT : has_rested[heap]);
 #endif
   if
   :: got
   :: else ->
      fe_gate_enter(heap);
-     atomic { lease_before = lease[heap]; has_shard = shard_state[heap] != NONE };
+     lease_before = lease[heap];
      if
      :: is_held[heap] -> reclaim_of_holder(heap)
      :: else -> reclaim_of_nobody(heap)
      fi;
      atomic {
-       has_given = has_given || lease[heap] < lease_before || (has_shard && shard_state[heap] == NONE);
+       has_given = has_given || lease[heap] < lease_before;
        lease_before = 0;
-       has_shard = false;
-       got = false;
        is_shut[heap] = false /* fe_gate_leave */
      }
   fi
 }
 
-/* has_given: whether there is room, as far as can be seen. */
-inline fe_heap_make_room_in_budget(heap) {
-  has_given = charged + 1 <= limit;
-  if
-  :: has_given
-  :: else ->
-     atomic { !roll -> roll = true };
-     fe_heap_reclaim(other);
-     roll = false;
-#ifndef MUTATION_NO_RETRY_AFTER_NOTHING
-     has_given = has_given || charged + 1 <= limit
-#endif
-  fi
+inline fe_heap_make_room(heap) {
+  atomic { !roll -> roll = true };
+  has_given = false;
+  fe_heap_reclaim(other);
+  roll = false
 }
 
 /* -- A holder's calls ------------------------------------------------------------------------------ */
@@ -606,7 +453,6 @@ inline pop(heap) {
   atomic {
     assert(free_count[heap] > 0);
     free_count[heap]--;
-    arriving[heap] = 0;
     live[heap]++;
     mine++;
     CHECK(heap);
@@ -620,23 +466,18 @@ inline alloc_once(heap) {
   is_refused = false;
   fe_account_settle(heap);
   fe_heap_drain(heap);
+  atomic {
+    if
+    :: shard_state[heap] == NONE -> /* add_shard */
+       shard_state[heap] = CURRENT;
+       remote_state[heap] = (account[heap] == TIGHT -> ASLEEP : LISTED)
+    :: else
+    fi
+  };
   do /* refill_current */
-  :: shard_state[heap] == NONE -> /* add_shard */
-     fe_heap_may_hand_out(heap);
-     if
-     :: got ->
-        atomic {
-          fe_heap_refund(heap, 1);
-          arriving[heap] = (account[heap] == TIGHT -> 0 : 1);
-          shard_state[heap] = CURRENT;
-          remote_state[heap] = (account[heap] == TIGHT -> ASLEEP : LISTED)
-        }
-     :: else -> break
-     fi
-  :: atomic { shard_state[heap] == WAITING -> shard_state[heap] = CURRENT; NOTE_ROOM } /* the one before it is full */
   :: shard_state[heap] == FULL -> got = false; break /* there is no memory for another one */
   :: shard_state[heap] == CURRENT && free_count[heap] > 0 -> got = true; break
-  :: shard_state[heap] == CURRENT && free_count[heap] == 0 ->
+  :: else ->
      fe_heap_take_remote(heap);
      if
      :: free_count[heap] > 0 -> got = true; break
@@ -651,25 +492,21 @@ inline alloc_once(heap) {
         };
         if
         :: is_kept
-        :: else -> fe_heap_may_carve(heap, number)
+        :: else -> fe_account_covers(heap, number)
         fi;
         if
         :: got
-        :: else -> fe_heap_may_hand_out(heap); number = 1
+        :: else -> fe_account_hand_out(heap); number = 1
         fi;
         atomic {
           if
           :: got && is_kept -> kept[heap]--; free_count[heap]++
           :: got && !is_kept ->
              capacity[heap] = capacity[heap] + number;
-             free_count[heap] = free_count[heap] + number
+             free_count[heap] = free_count[heap] + number;
+             NOTE_ROOM
           :: else
           fi;
-          if
-          :: account[heap] != TIGHT -> arriving[heap] = 0
-          :: else
-          fi;
-          NOTE_ROOM;
           number = 0;
           is_kept = false;
           break
@@ -696,21 +533,26 @@ inline alloc_once(heap) {
 
 /* Refused: only if there was no room. */
 inline fe_heap_alloc_slowly(heap) {
-  atomic { may_refuse[heap] = false; has_given = false; NOTE_ROOM };
+  atomic { may_refuse[heap] = false; is_retry = false; has_given = false; NOTE_ROOM };
   do
   :: alloc_once(heap);
      if
+#ifdef MUTATION_NO_RETRY_AFTER_NOTHING
      :: !is_refused -> break
-     :: else ->
-        fe_heap_make_room_in_budget(heap);
+     :: is_refused ->
+        fe_heap_make_room(heap);
         if
-        :: has_given -> has_given = false
+        :: has_given
         :: else -> break
         fi
+#else
+     :: !is_refused || (is_retry && !has_given) -> break
+     :: is_refused && !(is_retry && !has_given) -> fe_heap_make_room(heap); is_retry = true
+#endif
      fi
   od;
   assert(!is_refused || may_refuse[heap]);
-  atomic { may_refuse[heap] = true; is_refused = false; has_given = false; got = false }
+  atomic { may_refuse[heap] = true; is_refused = false; is_retry = false; has_given = false; got = false }
 }
 
 inline allocate(heap) {
@@ -723,7 +565,6 @@ inline allocate(heap) {
 /* What is freed is the program's no more when it can be handed out again. */
 inline fe_heap_free_slowly(heap) {
   fe_gate_enter(heap);
-  fe_heap_end_trim(heap);
   atomic {
     mine--;
     live[heap]--;
@@ -735,49 +576,28 @@ inline fe_heap_free_slowly(heap) {
   };
   used[heap]--;
   atomic {
-    fe_heap_refund(heap, 1);
+    fe_account_free(heap, 1);
     if
     :: shard_state[heap] == FULL -> fe_heap_unshelve_shard(heap)
     :: else
-    fi;
-    give_up_if_empty(heap)
+    fi
   };
-  atomic { got = false; is_shut[heap] = false; leaving-- } /* fe_gate_leave */
+  atomic { is_shut[heap] = false; leaving-- } /* fe_gate_leave */
 }
-
-/* Into a current shard; or into one that waits and shows its owner, which the visitor may change in the
- * midst of it. */
-#ifdef MUTATION_OWNERS_STAY_SHOWN
-#define IS_SHOWN(heap) (account[heap] != TIGHT)
-#else
-#define IS_SHOWN(heap) (account[heap] == OPEN)
-#endif
 
 inline free_own(heap) {
   if
   :: shard_state[heap] == CURRENT && account[heap] != TIGHT ->
      atomic { mine--; live[heap]--; free_count[heap]++ };
      used[heap]--
-  :: atomic { shard_state[heap] == WAITING && IS_SHOWN(heap) -> is_freeing[heap] = true };
-     atomic { mine--; live[heap]--; leaving++; free_count[heap]++ };
-     atomic { used[heap]--; is_freeing[heap] = false; leaving--; is_emptied = (used[heap] == 0) };
-     if
-     :: is_emptied -> /* fe_heap_shard_emptied */
-        fe_gate_enter(heap);
-        fe_heap_end_trim(heap);
-        atomic { give_up_if_empty(heap); is_emptied = false; got = false };
-        fe_gate_leave(heap)
-     :: else
-     fi
-  :: !(shard_state[heap] == CURRENT && account[heap] != TIGHT) &&
-     !(shard_state[heap] == WAITING && IS_SHOWN(heap)) -> fe_heap_free_slowly(heap)
+  :: else -> fe_heap_free_slowly(heap)
   fi
 }
 
 proctype holder(byte heap) {
   byte mine, number, calls, other = 1 - heap;
   short lease_before;
-  bool got, is_kept, is_refused, has_given, has_shard, is_emptied;
+  bool got, is_kept, is_refused, is_retry, has_given;
   calls = (heap == 0 -> CALLS : OTHER_CALLS);
   do
   :: calls > 0 -> calls--; allocate(heap)
@@ -789,7 +609,7 @@ proctype holder(byte heap) {
   fe_gate_enter(heap);
   fe_account_settle(heap);
   collect(heap, false);
-  atomic { is_held[heap] = false; is_shut[heap] = false; ended_count++; got = false }
+  atomic { is_held[heap] = false; is_shut[heap] = false; ended_count++ }
 }
 
 /* -- The third thread ------------------------------------------------------------------------------ */
@@ -819,30 +639,13 @@ inline fe_heap_reclaim_all() {
   atomic { roll = false; has_given = false; got = false }
 }
 
-inline fe_heap_after_limit() {
-  if
-#ifdef MUTATION_LOWERED_LIMIT_VISITS_NOBODY
-  :: true
-#else
-  :: charged > limit -> fe_heap_reclaim_all()
-  :: else
-#endif
-  fi
-}
-
 proctype other_thread() {
   byte number;
   short lease_before;
-  bool got, has_given, has_shard;
+  bool got, has_given;
   do
   :: hand[0] -> fe_remote_free(0)
   :: hand[1] -> fe_remote_free(1)
-#ifdef LOWERS
-  :: limit == LIMIT ->
-     atomic { limit--; may_exceed = false; NOTE_ROOM };
-     fe_heap_after_limit();
-     atomic { assert(charged <= limit || may_exceed); may_exceed = false }
-#endif
 #ifdef VISITS
   :: ended_count < 2 -> fe_heap_reclaim_all()
 #endif
