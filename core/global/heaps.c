@@ -85,7 +85,10 @@ static void *place_for(fe_heap_t *heap, void *ptr, size_t size, bool may_stay) {
   if (place != NULL) return place;
   if (may_stay) return stay(heap, ptr, size);
   /* What lies behind the block may have been kept by somebody who does not need it. */
-  if (is_large && fe_heap_make_room(heap, given) && resize_large(heap, ptr, size)) return ptr;
+  bool is_limited = fe_budget_without_room(&heap->budget, size) != NULL;
+  if (is_large && !is_limited && fe_heap_make_room(heap, given) && resize_large(heap, ptr, size)) {
+    return ptr;
+  }
   return fe_heap_alloc(heap, size);
 }
 
