@@ -15,12 +15,13 @@ static void give_up_if_empty(fe_heap_t *heap, fe_shard_t *shard) {
  * block its holder has freed. */
 FE_COLD void fe_heap_shard_emptied(fe_heap_t *heap, fe_shard_t *shard) {
   uint32_t gate = fe_gate_enter(&heap->gate);
-  fe_heap_end_trim(heap);
   if (fe_shard_state(shard) == FE_SHARD_EAGER) {
     fe_heap_spare(heap, shard);
   } else {
     give_up_if_empty(heap, shard);
   }
+  /* Only then: the end of a trim may give up empty shards itself. */
+  fe_heap_end_trim(heap);
   fe_gate_leave(&heap->gate, gate);
 }
 

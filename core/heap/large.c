@@ -180,7 +180,11 @@ bool fe_large_resize_elsewhere(fe_shard_t *shard, void *ptr, size_t size) {
   fe_heap_t *heap = fe_heap_of(shard);
   bool has_room = true;
   while (has_room && fe_roll_lock_soon(FE_GATE_PATIENCE_MS)) {
-    uint32_t gate = fe_gate_enter(&heap->gate);
+    uint32_t gate;
+    if (!fe_gate_enter_soon(&heap->gate, FE_GATE_PATIENCE_MS, &gate)) {
+      fe_roll_unlock();
+      return false;
+    }
     bool is_done = resize(heap, shard, ptr, size, false);
     size_t refused_bytes = heap->account.refused_bytes;
     fe_gate_leave(&heap->gate, gate);
