@@ -2,7 +2,7 @@
  * another one, whoever holds them, and whatever lay in them. A heap's own limit is exact to the
  * byte after each step.
  */
-#include "tests/core/figures.h"
+#include "tests/core/limits.h"
 
 #include <pthread.h>
 
@@ -40,21 +40,8 @@ typedef struct scene {
 
 static scene_t scene;
 
-static fe_heap_t *heap_under(fe_heap_t *parent) {
-  fe_heap_options_t options = {.parent = parent};
-  fe_heap_t *heap = fe_heap_create(&options);
-  require(heap != NULL);
-  return heap;
-}
-
 static void set_limit(size_t bytes) {
-  char text[32];
-  snprintf(text, sizeof text, "%zu", bytes);
-  if (scene.level == PROCESS) {
-    require(fe_option_set("memory_limit", text));
-  } else {
-    fe_heap_set_limit(scene.above[0], bytes);
-  }
+  limit_to(scene.level == PROCESS ? NULL : scene.above[0], bytes);
 }
 
 static void begin_above(void) {
