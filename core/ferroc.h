@@ -114,7 +114,8 @@ FE_API void fe_collect(bool force);
 
 /* Returns all memory without blocks to the system, whoever freed it and whose heap it is in: the
  * calling thread's, those of other threads that run, wait or ended, explicit ones, and those that
- * were handed over; and the addresses of slabs of 4 MiB in which there is nothing else. Heaps of
+ * were handed over; of arenas of the program's own if a heap stands on them; and the addresses of
+ * slabs of 4 MiB in which there is nothing else. Heaps of
  * threads that ended, in which nothing lives, end. How many bytes of memory went
  * back: whole shards of 64 KiB that were in use since they came from the system, and what other
  * threads returned at the same time.
@@ -314,10 +315,10 @@ typedef struct fe_base fe_base_t;
 
 /* A base: how to get and to give memory, as a table of functions. Each may be called by any thread
  * at any time, and must not allocate from heaps that stand on this base. The table must outlive
- * what is made on it. A lock that they take, and that handlers of pthread_atfork take too, belongs
- * to handlers that are registered before ferroc's, at the program's start: else a fork waits a
- * tenth of a second for each thread that waits for the lock, and the child does without their
- * heaps. */
+ * what is made on it. Handlers of pthread_atfork that take a lock which these functions take must
+ * be registered before ferroc's, at the program's start: else a fork has the lock, and waits for a
+ * thread that waits for it: a tenth of a second, and the child does without that thread's heap, or,
+ * in fe_trim and other visits to all heaps, for ever. */
 struct fe_base {
   /* A chunk of `size` bytes, a multiple of 4 MiB (of the slab size), aligned to `alignment`, a
    * power of two. NULL when there is none. A NULL function: all memory is what fe_arenas_manage

@@ -79,7 +79,7 @@ static void *stay(fe_heap_t *heap, void *ptr, size_t size) {
  * all, there. NULL: no memory. */
 static void *place_for(fe_heap_t *heap, void *ptr, size_t size, bool may_stay) {
   fe_shard_t *shard = fe_shard_of(ptr);
-  bool is_large = shard->kind == FE_SHARD_LARGE && !FE_IS_TRACKED;
+  bool is_large = shard->kind == FE_SHARD_LARGE && size <= PTRDIFF_MAX && !FE_IS_TRACKED;
   size_t given = fe_arenas_units_given(heap->context->arenas);
   void *place = may_stay || is_large ? fe_heap_alloc_if_possible(heap, size) : NULL;
   if (place != NULL) return place;

@@ -68,11 +68,14 @@ static void close_full(fe_heap_t *heap) {
   }
 }
 
+/* They go back to their queues: the message may come to somebody who finds nothing new in them. */
 static void open_full(fe_heap_t *heap) {
-  for (fe_shard_t *shard = heap->full; shard != NULL; shard = shard->next) {
+  for (fe_shard_t *shard = heap->full, *next; shard != NULL; shard = next) {
+    next = shard->next;
     if (shard->kept == NULL) continue;
     shard->free = shard->kept;
     shard->kept = NULL;
+    fe_heap_unshelve_shard(heap, shard);
   }
 }
 

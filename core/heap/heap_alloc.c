@@ -89,7 +89,11 @@ static void *alloc_inside(fe_heap_t *heap, size_t size) {
   }
   void *block = pop_counted(shard);
   if (FE_LIKELY(block != NULL) || FE_IS_TRACKED) return block;
-  return fe_nursery_alloc_freed(heap, class_index, size);
+  size_t refused_bytes = heap->account.refused_bytes;
+  block = fe_nursery_alloc_freed(heap, class_index, size);
+  /* What it charged in vain is not why there is no block. */
+  if (block == NULL && refused_bytes > 0) heap->account.refused_bytes = refused_bytes;
+  return block;
 }
 
 /* A block of a shard, not of the nursery: those are not aligned to more than the granule. */
@@ -141,19 +145,18 @@ static void *alloc_once(fe_heap_t *heap, request_t *request) {
 
 /* What nobody uses is to be had before anything is refused. */
 static FE_COLD void *alloc_after_failure(fe_heap_t *heap, request_t *request) {
-  enum { TURNS_MAX = 4 }; /* others may take what was made room for */
+  enum { TURNS_MAX = 3 }; /* others may take what was made room for */
+  void *block = NULL;
   bool has_room = request->size <= PTRDIFF_MAX;
-  for (int turn = 0; has_room && turn < TURNS_MAX; turn++) {
+  for (int turn = 0; has_room && block == NULL && turn < TURNS_MAX; turn++) {
     size_t given = fe_arenas_units_given(heap->context->arenas);
-    /* Others may have given something back since the first try, which the count does not tell. */
-    bool is_worth = turn > 0 || request->refused_bytes == 0;
-    void *block = is_worth ? alloc_once(heap, request) : NULL;
-    if (block != NULL) return block;
     has_room = request->refused_bytes > 0
                    ? fe_heap_make_room_in_budget(heap, request->refused_bytes, true)
                    : fe_heap_make_room(heap, given);
+    /* In any case: others may have freed something since the last try. */
+    block = alloc_once(heap, request);
   }
-  return NULL;
+  return block;
 }
 
 /* The allocation failed: says so to whoever wants to know. Returns NULL. */

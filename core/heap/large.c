@@ -163,9 +163,11 @@ static bool resize(fe_heap_t *heap, fe_shard_t *shard, void *ptr, size_t size, b
   return true;
 }
 
+enum { TURNS_MAX = 4 }; /* others may take what was made room for */
+
 bool fe_large_resize(fe_heap_t *heap, fe_shard_t *shard, void *ptr, size_t size) {
   bool has_room = true;
-  while (has_room) {
+  for (int turn = 0; has_room && turn < TURNS_MAX; turn++) {
     uint32_t gate = fe_gate_enter(&heap->gate);
     bool is_done = resize(heap, shard, ptr, size, true);
     size_t refused_bytes = heap->account.refused_bytes;
@@ -179,7 +181,8 @@ bool fe_large_resize(fe_heap_t *heap, fe_shard_t *shard, void *ptr, size_t size)
 bool fe_large_resize_elsewhere(fe_shard_t *shard, void *ptr, size_t size) {
   fe_heap_t *heap = fe_heap_of(shard);
   bool has_room = true;
-  while (has_room && fe_roll_lock_soon(FE_GATE_PATIENCE_MS)) {
+  for (int turn = 0; has_room && turn < TURNS_MAX; turn++) {
+    if (!fe_roll_lock_soon(FE_GATE_PATIENCE_MS)) return false;
     uint32_t gate;
     if (!fe_gate_enter_soon(&heap->gate, FE_GATE_PATIENCE_MS, &gate)) {
       fe_roll_unlock();

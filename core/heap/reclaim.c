@@ -144,10 +144,8 @@ static bool try_to_reclaim(fe_heap_t *heap) {
 }
 
 void fe_heap_after_woken(fe_heap_t *heap) {
-  if (atomic_load_explicit(&has_emptied, memory_order_relaxed)) return;
-  if (!atomic_exchange_explicit(&has_emptied, true, memory_order_relaxed)) {
-    fe_arenas_tell_given(heap->context->arenas);
-  }
+  atomic_store_explicit(&has_emptied, true, memory_order_relaxed);
+  fe_arenas_tell_given(heap->context->arenas);
 }
 
 void fe_heap_after_emptied(fe_heap_t *heap) {
@@ -234,6 +232,13 @@ bool fe_heap_take_first_unit(fe_context_t *context, fe_run_t *run) {
   return false;
 }
 
+/* What a visit left, since somebody was inside, is for the next tick. */
+static void note_rest(fe_heap_t *heap) {
+  if (!has_message(heap)) return;
+  if (fe_gate_is_lost(atomic_load_explicit(&heap->gate, memory_order_relaxed))) return;
+  atomic_store_explicit(&has_emptied, true, memory_order_relaxed);
+}
+
 /* Whether the holder has been inside since the last tick, if there is one: then he takes in what
  * comes to the inbox himself, and a visit would be for nothing. */
 static bool is_at_work(fe_heap_t *heap) {
@@ -245,22 +250,18 @@ static bool is_at_work(fe_heap_t *heap) {
 
 void fe_heap_reclaim_emptied(void) {
   if (!atomic_load_explicit(&has_emptied, memory_order_relaxed) || !fe_roll_try_lock()) return;
-  atomic_store_explicit(&has_emptied, false, memory_order_relaxed);
+  atomic_exchange_explicit(&has_emptied, false, memory_order_relaxed);
   for (fe_heap_t *heap = fe_roll_first; heap != NULL; heap = heap->roll_next) {
     if (!has_message(heap)) continue;
     bool has_emptied_shards = atomic_load_explicit(&heap->emptied_count, memory_order_relaxed) > 0;
-    if (is_at_work(heap) && !has_emptied_shards) {
-      atomic_store_explicit(&has_emptied, true, memory_order_relaxed); /* the next tick looks */
-    } else {
-      fe_heap_reclaim(heap, 0);
-    }
+    if (!is_at_work(heap) || has_emptied_shards) fe_heap_reclaim(heap, 0);
+    note_rest(heap);
   }
   fe_roll_unlock();
 }
 
 void fe_heap_reclaim_all(void) {
   if (!fe_roll_lock_soon(FE_ROLL_PATIENCE_MS)) return;
-  atomic_store_explicit(&has_emptied, false, memory_order_relaxed); /* what comes now is news */
   for (fe_heap_t *heap = fe_roll_first; heap != NULL; heap = heap->roll_next) {
     fe_heap_reclaim(heap, FE_RECLAIM_PATIENCE_MS);
   }
