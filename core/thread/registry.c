@@ -13,11 +13,11 @@
 _Thread_local fe_heap_t *fe_registry_slot = &fe_heap_empty;
 
 static fe_heap_t *idle_first; /* linked by idle_next; the roll's lock */
-/* How many there are. Changed with the lock; read without, relaxed: whether it is worth a look. */
-static _Atomic(size_t) idle_count;
 /* Those of threads that ended since somebody had the lock, linked by idle_next: a thread's end
  * waits for nobody, since a fork may wait for it. */
 static _Atomic(fe_heap_t *) ended;
+/* How many there are in both, or are about to be. Relaxed: whether it is worth a look. */
+static _Atomic(size_t) idle_count;
 
 /* How often idle heaps are looked at: seldom enough to cost nothing, and in time for memory to go
  * back within a second. */
@@ -30,17 +30,18 @@ static atomic_bool has_exit_key; /* relaxed */
 /* The key tells of this thread's end, or is just being told of it. */
 static _Thread_local bool is_exit_noted;
 
-static size_t count_idle(void) { return atomic_load_explicit(&idle_count, memory_order_relaxed); }
+static bool has_idle(void) { return atomic_load_explicit(&idle_count, memory_order_relaxed) > 0; }
 
-static void set_idle_count(size_t count) {
-  atomic_store_explicit(&idle_count, count, memory_order_relaxed);
+static void count_one_more(void) {
+  atomic_fetch_add_explicit(&idle_count, 1, memory_order_relaxed);
 }
 
-static bool has_idle(void) {
-  return count_idle() > 0 || atomic_load_explicit(&ended, memory_order_relaxed) != NULL;
+static void count_one_less(void) {
+  atomic_fetch_sub_explicit(&idle_count, 1, memory_order_relaxed);
 }
 
 static void push_ended(fe_heap_t *heap) {
+  count_one_more();
   fe_heap_t *first = atomic_load_explicit(&ended, memory_order_relaxed);
   do {
     fe_heap_thread_part(heap)->idle_next = first;
@@ -53,7 +54,13 @@ static void push_ended(fe_heap_t *heap) {
 static void push_idle(fe_heap_t *heap) {
   fe_heap_thread_part(heap)->idle_next = idle_first;
   idle_first = heap;
-  set_idle_count(count_idle() + 1);
+}
+
+/* In a forked child: a thread that is not there may have counted a heap that it had not pushed. */
+static void count_anew(void) {
+  atomic_store_explicit(&idle_count, 0, memory_order_relaxed);
+  fe_heap_t *heap = idle_first;
+  for (; heap != NULL; heap = fe_heap_thread_part(heap)->idle_next) count_one_more();
 }
 
 /* With the lock. The one that ended last comes first. */
@@ -74,7 +81,7 @@ static void take_ended(void) {
 /* With the lock. */
 static void unlink_idle(fe_heap_t **link) {
   *link = fe_heap_thread_part(*link)->idle_next;
-  set_idle_count(count_idle() - 1);
+  count_one_less();
 }
 
 /* -- Heaps without a thread -- */
@@ -139,7 +146,7 @@ static void collect_idle(const fe_arenas_t *arenas, unsigned patience_ms) {
     if (is_meant) fe_heap_reclaim(heap, patience_ms);
     if (is_meant && fe_heap_is_empty(heap) && end_if_over(heap, arenas != NULL)) {
       *link = next;
-      set_idle_count(count_idle() - 1);
+      count_one_less();
     } else {
       link = &fe_heap_thread_part(heap)->idle_next;
     }
@@ -300,6 +307,7 @@ static void after_fork_in_child(void) {
     fe_heap_thread_part(heap)->is_torn = true;
     push_idle(heap);
   }
+  count_anew();
   fe_gate_after_fork();
   atomic_store_explicit(&fe_remote_leavers, 0, memory_order_relaxed);
   fe_roll_after_fork();
