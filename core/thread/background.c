@@ -292,8 +292,10 @@ static void expect(void) {
   atomic_store_explicit(&fe_heap_on_alloc, start_if_worth, memory_order_relaxed);
 }
 
-/* Nobody else is here, and whatever others were doing with these is undone. */
+/* Nobody else is here, and whatever others were doing with these is undone; unless a handler of the
+ * program's that came first has started the thread. */
 static void begin_child(void) {
+  if (is_running && process == getpid()) return;
   pthread_mutex_init(&life_mutex, NULL);
   sem_init(&bell, 0, 0);
   atomic_store_explicit(&mood, NUDGED, memory_order_relaxed);
