@@ -10,7 +10,8 @@
  * (but for figures of the heap, which only those see who are inside of its gate).
  *
  * Checked: the live blocks of both heaps never pass the limit, and those of a heap never its lease;
- * an allocation is refused only if, at a moment while it was going on, what was live and the free
+ * an allocation is refused only if, at a moment while it was going on, what was live, what another allocation
+ * under way takes, and the free
  * blocks in current shards of heaps that were held left no room, or a holder had just opened its
  * heap again and was about to take in what others freed; when all is freed, and both heaps
  * are handed over and looked at, nothing is charged and no shard is left.
@@ -28,6 +29,13 @@
 #endif
 #ifndef OTHER_CALLS
 #define OTHER_CALLS CALLS
+#endif
+
+/* MENDED: with what the code does not do yet, and without which the cases named "fault" fail. */
+#ifdef MENDED
+#define FULL_SHARDS_ARE_OPENED
+#define TIGHTENS_FIRST
+#define TRIES_ONCE_MORE
 #endif
 
 /* fe_account_state_t */
@@ -71,6 +79,14 @@ byte live[2];
 byte leaving; /* frees that have not returned: what they free need not be to be had yet */
 byte ended_count;
 
+/* An allocation of this heap is under way on the slow way, and what it takes is not live yet: whoever is
+ * refused meanwhile may have come after it. */
+bool is_taking[2];
+
+/* A quick free into a shard that waits is under way; a visitor has trimmed the heap meanwhile. */
+bool is_freeing[2];
+bool is_overlooked[2];
+
 #define CHECK(heap)                         \
   assert(live[0] + live[1] <= LIMIT);       \
   assert(live[heap] <= lease[heap]);        \
@@ -82,23 +98,17 @@ byte ended_count;
 /* Whether an allocation that goes on may be refused: since it began, there was a moment without room.
  * Called with whatever makes more live, or more free in current shards. */
 bool may_refuse[2];
-#define NOTE_ROOM                                                  \
-  if                                                               \
-  :: live[0] + live[1] + leaving + REST(0) + REST(1) + 1 > LIMIT -> \
-     may_refuse[0] = true;                                         \
-     may_refuse[1] = true                                          \
-  :: else                                                          \
-  fi
+bool may_exceed;
+#define TAKING(heap) is_taking[heap]
+#define NOTE(count)                                                          \
+  may_refuse[0] = may_refuse[0] || (count) + TAKING(1) + 1 > limit;          \
+  may_refuse[1] = may_refuse[1] || (count) + TAKING(0) + 1 > limit;          \
+  may_exceed = may_exceed || (count) + TAKING(0) + TAKING(1) > limit
+#define NOTE_ROOM NOTE(live[0] + live[1] + leaving + REST(0) + REST(1))
 
 /* A heap that its holder opens counts with all that it leases, at that moment. */
-#define NOTE_OPENED(heap)                                              \
-  if                                                                   \
-  :: live[0] + live[1] - live[heap] + leaving + REST(1 - heap) +       \
-       lease[heap] + 1 > LIMIT ->                                      \
-     may_refuse[0] = true;                                             \
-     may_refuse[1] = true                                              \
-  :: else                                                              \
-  fi
+#define NOTE_OPENED(heap) \
+  NOTE(live[0] + live[1] - live[heap] + leaving + REST(1 - heap) + lease[heap])
 
 inline fe_gate_enter(heap) { atomic { !is_shut[heap] -> is_shut[heap] = true } }
 inline fe_gate_leave(heap) { is_shut[heap] = false }
@@ -339,6 +349,15 @@ inline fe_account_trim(heap) {
   :: account[heap] == TIGHT
   :: account[heap] != TIGHT && shard_state[heap] == NONE -> atomic { shrink_lease(heap, 0) }
   :: else ->
+     atomic { account[heap] = TRIMMED; is_overlooked[heap] = is_freeing[heap] };
+#ifndef MUTATION_TRIMMED_SHARDS_STAY_LISTED
+     atomic { /* reachable_bytes: fe_remote_unlist */
+       if
+       :: remote_state[heap] == LISTED -> remote_state[heap] = ASLEEP
+       :: else
+       fi
+     };
+#endif
      number = remote_count[heap];
      atomic {
 #ifdef MUTATION_TRIMMED_TO_WHAT_IS_USED
@@ -439,11 +458,17 @@ inline fe_heap_reclaim(heap) {
   fi
 }
 
-inline fe_heap_make_room(heap) {
-  atomic { !roll -> roll = true };
-  has_given = false;
-  fe_heap_reclaim(other);
-  roll = false
+/* has_given: whether there is room, as far as can be seen. */
+inline fe_heap_make_room_in_budget(heap) {
+  has_given = charged + 1 <= limit;
+  if
+  :: has_given
+  :: else ->
+     atomic { !roll -> roll = true };
+     fe_heap_reclaim(other);
+     roll = false;
+     has_given = has_given || charged + 1 <= limit
+  fi
 }
 
 /* -- A holder's calls ------------------------------------------------------------------------------ */
@@ -453,6 +478,7 @@ inline pop(heap) {
   atomic {
     assert(free_count[heap] > 0);
     free_count[heap]--;
+    is_taking[heap] = false;
     live[heap]++;
     mine++;
     CHECK(heap);
@@ -475,6 +501,18 @@ inline alloc_once(heap) {
     fi
   };
   do /* refill_current */
+  :: shard_state[heap] == NONE -> /* add_shard */
+     fe_heap_may_hand_out(heap);
+     if
+     :: got ->
+        atomic {
+          fe_heap_refund(heap, 1);
+          shard_state[heap] = CURRENT;
+          remote_state[heap] = (account[heap] == TIGHT -> ASLEEP : LISTED)
+        }
+     :: else -> break
+     fi
+  :: atomic { shard_state[heap] == WAITING -> shard_state[heap] = CURRENT; NOTE_ROOM } /* the one before it is full */
   :: shard_state[heap] == FULL -> got = false; break /* there is no memory for another one */
   :: shard_state[heap] == CURRENT && free_count[heap] > 0 -> got = true; break
   :: else ->
@@ -507,6 +545,7 @@ inline alloc_once(heap) {
              NOTE_ROOM
           :: else
           fi;
+          NOTE_ROOM;
           number = 0;
           is_kept = false;
           break
@@ -531,9 +570,10 @@ inline alloc_once(heap) {
   fe_gate_leave(heap)
 }
 
-/* Refused: only if there was no room. */
+/* Refused: only if there was no room. TRIES_ONCE_MORE: also after the other heaps had nothing to give; the
+ * code does not, and so misses what others freed meanwhile in the heap itself. */
 inline fe_heap_alloc_slowly(heap) {
-  atomic { may_refuse[heap] = false; is_retry = false; has_given = false; NOTE_ROOM };
+  atomic { may_refuse[heap] = false; has_given = false; is_retry = false; is_taking[heap] = true; NOTE_ROOM };
   do
   :: alloc_once(heap);
      if
@@ -542,8 +582,13 @@ inline fe_heap_alloc_slowly(heap) {
      :: is_refused ->
         fe_heap_make_room(heap);
         if
-        :: has_given
+        :: has_given -> has_given = false; is_retry = false
+#ifdef TRIES_ONCE_MORE
+        :: !has_given && !is_retry -> is_retry = true
+        :: !has_given && is_retry -> break
+#else
         :: else -> break
+#endif
         fi
 #else
      :: !is_refused || (is_retry && !has_given) -> break
@@ -552,7 +597,7 @@ inline fe_heap_alloc_slowly(heap) {
      fi
   od;
   assert(!is_refused || may_refuse[heap]);
-  atomic { may_refuse[heap] = true; is_refused = false; is_retry = false; has_given = false; got = false }
+  atomic { may_refuse[heap] = true; is_taking[heap] = false; is_refused = false; is_retry = false; has_given = false; got = false }
 }
 
 inline allocate(heap) {
@@ -597,12 +642,14 @@ inline free_own(heap) {
 proctype holder(byte heap) {
   byte mine, number, calls, other = 1 - heap;
   short lease_before;
-  bool got, is_kept, is_refused, is_retry, has_given;
+  bool got, is_kept, is_refused, is_retry, has_given, has_shard, is_emptied;
   calls = (heap == 0 -> CALLS : OTHER_CALLS);
   do
   :: calls > 0 -> calls--; allocate(heap)
   :: mine > 0 -> free_own(heap)
+#ifndef NOBODY_SENDS
   :: mine > 0 && !hand[heap] -> atomic { mine--; hand[heap] = true }
+#endif
   :: calls == 0 && mine == 0 -> break
   od;
   /* The thread's end: fe_heap_rest, and the heap is handed over. */

@@ -73,6 +73,18 @@ inline fe_gate_try() {
   }
 }
 
+/* The same, within some time: it may be over whenever somebody is inside. */
+inline fe_gate_enter_soon() {
+  do
+  :: fe_gate_try();
+     if
+     :: got -> break
+     :: true -> break
+     :: !got && gate == SHUT_NOW
+     fi
+  od
+}
+
 inline fe_gate_leave(value) { gate = value }
 
 /* got: whether nobody held the heap, and the caller does now. */
@@ -143,19 +155,14 @@ proctype taker() {
   od
 }
 
-/* Waits, as fe_heap_reclaim does, or goes on, as fe_heap_after_emptied does. */
+/* Waits for a while, as fe_heap_reclaim does, or goes on, as fe_heap_after_emptied does. */
 proctype visitor() {
-  byte turns, before, seen;
+  byte turns, before;
   bool got;
   do
   :: turns < TURNS ->
      if
-     :: seen = gate;
-        if
-        :: IS_LOST(seen) -> got = false
-        :: else -> fe_gate_wait(); got = true
-        fi;
-        seen = 0
+     :: fe_gate_enter_soon()
      :: fe_gate_try()
      fi;
      if

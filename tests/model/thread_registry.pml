@@ -30,7 +30,9 @@
 /* What all threads see. */
 bool roll; /* the lock */
 byte idle_first;
+byte ended; /* heaps of threads that ended since somebody had the lock */
 byte idle_next[HEAPS + 1];
+byte holder_of[HEAPS + 1]; /* NIL: nobody */
 byte gate[HEAPS + 1];
 byte leavers;
 byte returned[HEAPS + 1]; /* blocks that others freed */
@@ -68,33 +70,69 @@ inline work_inside(heap) {
   second_word[heap] = !second_word[heap]
 }
 
+/* A thread's end waits for no lock. */
+inline push_ended(heap) {
+  d_step { first = ended; idle_next[heap] = first };
+#ifdef MUTATION_ENDED_WITHOUT_COMPARISON
+  atomic { ended = heap; first = NIL }
+#else
+  do
+  :: atomic {
+       if
+       :: ended == first -> ended = heap; first = NIL; break
+       :: else -> first = ended; idle_next[heap] = first
+       fi
+     }
+  od
+#endif
+}
+
 inline push_idle(heap) { atomic { idle_next[heap] = idle_first; idle_first = heap } }
 
-/* heap: one that was idle, or NIL. */
+/* With the lock. The order of the list does not matter here. */
+inline take_ended() {
+#ifdef MUTATION_ENDED_WITHOUT_EXCHANGE
+  first = ended;
+  ended = NIL;
+#else
+  atomic { first = ended; ended = NIL };
+#endif
+  do
+  :: atomic { first != NIL -> heap = first; first = idle_next[heap]; push_idle(heap) }
+  :: atomic { first == NIL -> heap = NIL; break }
+  od
+}
+
+/* heap: one that was idle, or NIL: also if the lock is not to be had soon. */
 inline claim_idle() {
 #ifdef MUTATION_CLAIM_WITHOUT_LOCK
   heap = idle_first;
   if
-  :: heap != NIL -> idle_first = idle_next[heap]; fe_gate_enter(heap); fe_gate_leave(heap, HELD_GATE)
+  :: heap != NIL -> idle_first = idle_next[heap]; holder_of[heap] = _pid; fe_gate_enter(heap); fe_gate_leave(heap, HELD_GATE)
   :: else
   fi
 #else
-  lock();
-  heap = idle_first;
   if
-  :: heap != NIL ->
-     idle_first = idle_next[heap];
-     fe_gate_enter(heap);
-     fe_gate_leave(heap, HELD_GATE)
-  :: else
-  fi;
-  unlock()
+  :: true
+  :: true ->
+     lock();
+     take_ended();
+     heap = idle_first;
+     if
+     :: heap != NIL ->
+        atomic { assert(holder_of[heap] == NIL); idle_first = idle_next[heap]; holder_of[heap] = _pid };
+        fe_gate_enter(heap);
+        fe_gate_leave(heap, HELD_GATE)
+     :: else
+     fi;
+     unlock()
+  fi
 #endif
 }
 
 inline make_heap() {
   lock();
-  atomic { made_count++; heap = made_count; gate[heap] = HELD_GATE; is_on_roll[heap] = true };
+  atomic { made_count++; heap = made_count; gate[heap] = HELD_GATE; holder_of[heap] = _pid; is_on_roll[heap] = true };
   unlock()
 }
 
@@ -106,20 +144,25 @@ inline fe_registry_attach() {
   fi
 }
 
-/* fe_heap_rest, and the heap is anybody's. */
+/* fe_heap_rest, and the heap is anybody's (hand_on); who takes it waits at the gate. */
 inline detach() {
   fe_gate_enter(heap);
   work_inside(heap);
   fe_gate_leave(heap, gate_before);
-  lock();
   fe_gate_enter(heap);
-  push_idle(heap);
-#ifdef MUTATION_HEAP_STAYS_TAKEN
-  fe_gate_leave(heap, HELD_GATE);
+  assert(holder_of[heap] == _pid);
+#ifdef MUTATION_HOLDER_STAYS_FOR_LONG
+  push_ended(heap);
+  holder_of[heap] = NIL;
 #else
-  fe_gate_leave(heap, FREE_GATE);
+  holder_of[heap] = NIL;
+  push_ended(heap);
 #endif
-  unlock()
+#ifdef MUTATION_HEAP_STAYS_TAKEN
+  fe_gate_leave(heap, HELD_GATE)
+#else
+  fe_gate_leave(heap, FREE_GATE)
+#endif
 }
 
 /* got: whether the heap ended. */
@@ -139,6 +182,7 @@ inline end_if_over() {
 
 inline fe_registry_collect_idle() {
   lock();
+  take_ended();
   heap = idle_first;
   link = NIL;
   do
@@ -169,7 +213,7 @@ inline fe_registry_collect_idle() {
 inline end_of_process() { ended_count++ }
 
 proctype thread() {
-  byte heap, lives, gate_before;
+  byte heap, lives, gate_before, first;
   do
   :: lives < LIVES ->
      fe_registry_attach();
@@ -229,7 +273,7 @@ end_waiting:
 }
 
 proctype collector() {
-  byte heap, link, next, gate_before;
+  byte heap, link, next, gate_before, first;
   bool got;
   fe_registry_collect_idle();
   end_of_process()
@@ -244,7 +288,7 @@ inline before_fork() {
   do
   :: heap <= HEAPS ->
      if
-     :: is_on_roll[heap] && heap != own ->
+     :: is_on_roll[heap] && holder_of[heap] != _pid ->
 #ifndef MUTATION_FORK_LEAVES_GATES
         fe_gate_enter(heap);
         is_held_by_fork[heap] = (gate_before == HELD_GATE);
@@ -272,6 +316,11 @@ inline check_child() {
     :: heap != NIL -> assert(is_on_roll[heap]); count++; assert(count <= HEAPS); heap = idle_next[heap]
     :: else -> break
     od;
+    heap = ended; /* take_ended */
+    do
+    :: heap != NIL -> assert(is_on_roll[heap] && !is_held_by_fork[heap]); count++; assert(count <= HEAPS); heap = idle_next[heap]
+    :: else -> break
+    od;
     heap = 1;
     do
     :: heap <= HEAPS ->
@@ -293,7 +342,7 @@ inline check_child() {
   }
 }
 
-/* leave_gates, and fe_roll_after_fork. */
+/* let_all_go, and fe_roll_after_fork. */
 inline after_fork_in_parent() {
   heap = 1;
   do
@@ -310,7 +359,7 @@ inline after_fork_in_parent() {
 }
 
 proctype forker() {
-  byte own, heap, count, gate_before;
+  byte own, heap, count, gate_before, first;
   fe_registry_attach();
   atomic { own = heap; heap = NIL };
   if
@@ -334,7 +383,7 @@ proctype forker() {
 #endif
 
 init {
-  byte started;
+  byte started, count;
   atomic {
     do
     :: started < THREADS -> run thread(); started++
@@ -351,8 +400,25 @@ init {
     ended_count == PROCESSES && hand == NIL;
     started = 1;
     do
-    :: started <= HEAPS -> assert(!is_on_roll[started] || gate[started] == FREE_GATE); started++
+    :: started <= HEAPS ->
+       assert(!is_on_roll[started] || (gate[started] == FREE_GATE && holder_of[started] == NIL));
+       if
+       :: is_on_roll[started] -> count++
+       :: else
+       fi;
+       started++
     :: else -> break
-    od
+    od;
+    started = idle_first;
+    do
+    :: started != NIL -> assert(count > 0); count--; started = idle_next[started]
+    :: else -> break
+    od;
+    started = ended;
+    do
+    :: started != NIL -> assert(count > 0); count--; started = idle_next[started]
+    :: else -> break
+    od;
+    assert(count == 0)
   }
 }
