@@ -4,7 +4,9 @@
  * Two heaps under one limit of LIMIT blocks, each with its holder and with one shard of RESERVED blocks
  * at a time, and a third thread, which frees what the holders hand to it. Each holder makes CALLS
  * calls (that of the second heap OTHER_CALLS): it allocates, frees or hands a block on; then it frees what it still has, and hands its heap
- * over. VISITS: the third thread goes through all heaps as well, now and then. An allocation that is
+ * over. VISITS: the third thread goes through all heaps as well, now and then; LOWERS: it takes one
+ * block from the limit, once, and goes through all heaps then. WAITS: the shard may stand in its queue
+ * behind another one, which has no free block. An allocation that is
  * refused goes through the other heap and tries again. Inlines are named after the functions that
  * they follow; each statement, or atomic group, is one access to memory that another thread can see
  * (but for figures of the heap, which only those see who are inside of its gate).
@@ -13,7 +15,8 @@
  * an allocation is refused only if, at a moment while it was going on, what was live, what another allocation
  * under way takes, and the free
  * blocks in current shards of heaps that were held left no room, or a holder had just opened its
- * heap again and was about to take in what others freed; when all is freed, and both heaps
+ * heap again and was about to take in what others freed; so is more charged than a lowered limit when all
+ * heaps were gone through; when all is freed, and both heaps
  * are handed over and looked at, nothing is charged and no shard is left.
  *
  * Each MUTATION_... leaves out or changes one step, and must be found out. */
@@ -50,10 +53,12 @@
 #define NONE 0
 #define CURRENT 1
 #define FULL 2
+#define WAITING 3
 
 /* What all threads see: the budget above, of each heap its gate, its inbox (whether its shard is in
  * it), the word of its shard, and what the quick ways touch. */
 short charged;
+byte limit = LIMIT;
 bool roll; /* the lock */
 bool is_shut[2];
 bool is_held[2] = true;
@@ -93,10 +98,20 @@ bool is_overlooked[2];
   assert(charged == lease[0] + lease[1])
 
 #define REST(heap) \
-  (is_held[heap] && shard_state[heap] == CURRENT && account[heap] != TIGHT -> free_count[heap] : 0)
+  ((is_held[heap] && shard_state[heap] == CURRENT && account[heap] != TIGHT -> free_count[heap] : 0) + OVERLOOKED(heap))
+
+/* FREES_UNDER_WAY_COUNT: what is overlooked counts until the holder's next slow call. Without it, the model
+ * finds that a heap that was trimmed while its holder freed into a shard that waits is not looked at
+ * again, though its lease is one block more than it needs. */
+#ifdef FREES_UNDER_WAY_COUNT
+#define OVERLOOKED(heap) is_overlooked[heap]
+#else
+#define OVERLOOKED(heap) 0
+#endif
 
 /* Whether an allocation that goes on may be refused: since it began, there was a moment without room.
- * Called with whatever makes more live, or more free in current shards. */
+ * Called with whatever makes more live, or more free in current shards. The last one: whether there was
+ * a moment without the room that a lowered limit leaves. */
 bool may_refuse[2];
 bool may_exceed;
 #define TAKING(heap) is_taking[heap]
@@ -118,7 +133,7 @@ inline fe_gate_leave(heap) { is_shut[heap] = false }
 /* got: whether there was room. */
 inline lease_more(heap, bytes) {
   if
-  :: charged + (bytes) <= LIMIT ->
+  :: charged + (bytes) <= limit ->
      charged = charged + (bytes);
      lease[heap] = lease[heap] + (bytes);
      got = true
@@ -136,7 +151,7 @@ inline shrink_lease(heap, bytes) {
   fi
 }
 
-inline fe_account_free(heap, count) {
+inline fe_heap_refund(heap, count) {
   if
   :: account[heap] == TIGHT && count > 0 -> shrink_lease(heap, lease[heap] - count)
   :: else
@@ -152,7 +167,7 @@ inline fe_heap_take_in(heap) {
   :: else -> free_count[heap] = free_count[heap] + number
   fi;
   used[heap] = used[heap] - number;
-  fe_account_free(heap, number);
+  fe_heap_refund(heap, number);
   number = 0;
   NOTE_ROOM
 }
@@ -164,45 +179,28 @@ inline fe_heap_take_remote(heap) {
   atomic { fe_heap_take_in(heap) }
 }
 
-/* The shard becomes the current one: there is no other. */
-inline fe_heap_unshelve_shard(heap) {
-  shard_state[heap] = CURRENT;
+inline fe_remote_list(heap) {
   if
-  :: account[heap] != TIGHT && remote_state[heap] == ASLEEP -> remote_state[heap] = LISTED
+  :: remote_state[heap] == ASLEEP -> remote_state[heap] = LISTED
+  :: else
+  fi
+}
+
+/* The shard becomes the current one, if there is no other. */
+inline fe_heap_unshelve_shard(heap) {
+#ifdef WAITS
+  if
+  :: shard_state[heap] = CURRENT
+  :: shard_state[heap] = WAITING
+  fi;
+#else
+  shard_state[heap] = CURRENT;
+#endif
+  if
+  :: account[heap] != TIGHT -> fe_remote_list(heap)
   :: else
   fi;
   NOTE_ROOM
-}
-
-inline fe_heap_wake_shard(heap) {
-  atomic {
-    assert(remote_state[heap] == WAKING && shard_state[heap] != NONE);
-    remote_state[heap] = (account[heap] == TIGHT -> ASLEEP : LISTED);
-    fe_remote_take(heap)
-  };
-  atomic { fe_heap_take_in(heap) };
-  atomic {
-    if
-    :: shard_state[heap] == FULL && free_count[heap] + kept[heap] == 0 && remote_count[heap] == 0 ->
-       remote_state[heap] = ASLEEP /* fe_remote_sleep */
-    :: shard_state[heap] == FULL && free_count[heap] + kept[heap] + remote_count[heap] > 0 ->
-       fe_heap_unshelve_shard(heap)
-    :: shard_state[heap] != FULL
-    fi
-  }
-}
-
-inline fe_heap_drain(heap) {
-  atomic {
-    if
-    :: inbox[heap] -> inbox[heap] = false; got = true
-    :: else -> got = false
-    fi
-  };
-  if
-  :: got -> fe_heap_wake_shard(heap)
-  :: else
-  fi
 }
 
 /* Nothing is in it; not while a message is on its way. */
@@ -221,7 +219,64 @@ inline fe_heap_give_up_shard(heap) {
   fi
 }
 
+inline give_up_if_empty(heap) {
+  if
+  :: shard_state[heap] == WAITING && used[heap] == 0 -> fe_heap_give_up_shard(heap)
+  :: else
+  fi
+}
+
+inline fe_heap_wake_shard(heap) {
+  atomic {
+    assert(remote_state[heap] == WAKING && shard_state[heap] != NONE);
+    remote_state[heap] = (account[heap] == TIGHT -> ASLEEP : LISTED);
+    fe_remote_take(heap)
+  };
+  atomic { fe_heap_take_in(heap) };
+  atomic {
+    if
+    :: shard_state[heap] == FULL && free_count[heap] + kept[heap] == 0 && remote_count[heap] == 0 ->
+       remote_state[heap] = ASLEEP /* fe_remote_sleep */
+    :: shard_state[heap] == FULL && free_count[heap] + kept[heap] + remote_count[heap] > 0 ->
+       fe_heap_unshelve_shard(heap)
+    :: shard_state[heap] != FULL
+    fi;
+    give_up_if_empty(heap)
+  }
+}
+
+inline fe_heap_drain(heap) {
+  atomic {
+    if
+    :: inbox[heap] -> inbox[heap] = false; got = true
+    :: else -> got = false
+    fi
+  };
+  if
+  :: got -> fe_heap_wake_shard(heap)
+  :: else
+  fi
+}
+
 /* -- account.c ----------------------------------------------------------------------------------- */
+
+/* A full shard that is none any more, of which nobody tells: it was dozing. */
+inline wake_full(heap) {
+  if
+  :: shard_state[heap] == FULL && remote_state[heap] != WAKING ->
+     atomic {
+       fe_remote_take(heap);
+       got = number > 0
+     };
+     atomic {
+       if
+       :: got -> fe_heap_take_in(heap); fe_heap_unshelve_shard(heap)
+       :: else
+       fi
+     }
+  :: else
+  fi
+}
 
 /* What others freed is taken in, and the shard put to sleep. */
 inline close_shard(heap) {
@@ -240,6 +295,14 @@ inline close_shard(heap) {
      }
   od;
 #ifndef MUTATION_QUICK_WAYS_STAY_OPEN
+  atomic { kept[heap] = kept[heap] + free_count[heap]; free_count[heap] = 0; give_up_if_empty(heap) }
+#endif
+}
+
+/* A full shard whose message is on its way. */
+inline close_full(heap) {
+  fe_heap_take_remote(heap);
+#ifndef MUTATION_FULL_SHARDS_STAY_OPEN
   atomic { kept[heap] = kept[heap] + free_count[heap]; free_count[heap] = 0 }
 #endif
 }
@@ -249,37 +312,71 @@ inline fe_account_tighten(heap) {
   :: account[heap] == TIGHT
   :: else ->
      fe_heap_drain(heap);
+     wake_full(heap);
      if
-     :: shard_state[heap] == CURRENT -> close_shard(heap)
+     :: shard_state[heap] == CURRENT || shard_state[heap] == WAITING -> close_shard(heap)
 #ifndef MUTATION_FULL_SHARDS_ARE_NOT_TAKEN_IN
-     :: shard_state[heap] == FULL && account[heap] == TRIMMED ->
-        fe_heap_take_remote(heap);
-#ifndef MUTATION_FULL_SHARDS_STAY_OPEN
-        atomic { kept[heap] = kept[heap] + free_count[heap]; free_count[heap] = 0 }
-#else
-        skip
-#endif
+     :: shard_state[heap] == FULL -> close_full(heap)
 #endif
      :: else
      fi;
      atomic {
        account[heap] = TIGHT;
+       is_overlooked[heap] = false;
        shrink_lease(heap, used[heap])
      }
   fi
 }
 
+/* FULL_SHARDS_ARE_OPENED: see remote_free.pml. */
 inline open(heap) {
   account[heap] = OPEN;
+  free_count[heap] = free_count[heap] + kept[heap];
+  kept[heap] = 0;
   if
-  :: shard_state[heap] == CURRENT ->
-     free_count[heap] = free_count[heap] + kept[heap];
-     kept[heap] = 0;
+  :: shard_state[heap] == CURRENT || shard_state[heap] == WAITING -> fe_remote_list(heap); NOTE_ROOM
+#ifdef FULL_SHARDS_ARE_OPENED
+  :: shard_state[heap] == FULL && free_count[heap] > 0 -> fe_heap_unshelve_shard(heap)
+#endif
+  :: else
+  fi
+}
+
+/* The state is OPEN by now. */
+inline end_trim(heap) {
+#ifndef MUTATION_FULL_SHARDS_ARE_NOT_WOKEN
+  wake_full(heap);
+#endif
+  atomic {
+    if
+    :: shard_state[heap] == CURRENT || shard_state[heap] == WAITING -> fe_remote_list(heap)
+    :: else
+    fi
+  }
+}
+
+/* Of a trimmed account. */
+inline fe_heap_end_trim(heap) {
+  if
+  :: account[heap] == TRIMMED ->
+     atomic {
+#ifdef MUTATION_TRIMMED_OPENS_UNCHARGED
+       got = true;
+#else
+       if
+       :: capacity[heap] <= lease[heap] -> got = true
+       :: else -> lease_more(heap, capacity[heap] - lease[heap])
+       fi;
+#endif
+       if
+       :: got -> account[heap] = OPEN; is_overlooked[heap] = false; NOTE_OPENED(heap)
+       :: else
+       fi
+     };
      if
-     :: remote_state[heap] == ASLEEP -> remote_state[heap] = LISTED
-     :: else
-     fi;
-     NOTE_ROOM
+     :: got -> end_trim(heap)
+     :: else -> fe_account_tighten(heap)
+     fi
   :: else
   fi
 }
@@ -298,28 +395,12 @@ inline fe_account_settle(heap) {
           fi
         }
      fi
-  :: account[heap] == TRIMMED ->
-#ifdef MUTATION_TRIMMED_OPENS_UNCHARGED
-     account[heap] = OPEN
-#else
-     atomic {
-       lease_more(heap, capacity[heap] - lease[heap]);
-       if
-       :: got -> account[heap] = OPEN; NOTE_OPENED(heap)
-       :: else
-       fi
-     };
-     if
-     :: got
-     :: else -> fe_account_tighten(heap)
-     fi
-#endif
-  :: account[heap] == OPEN
+  :: else -> fe_heap_end_trim(heap)
   fi
 }
 
 /* got: whether so many blocks more can be carved. */
-inline fe_account_covers(heap, count) {
+inline fe_heap_may_carve(heap, count) {
   atomic {
     if
     :: account[heap] == TIGHT -> got = false
@@ -330,8 +411,8 @@ inline fe_account_covers(heap, count) {
 }
 
 /* got: whether one block may be handed out. */
-inline fe_account_hand_out(heap) {
-  fe_account_covers(heap, 1);
+inline fe_heap_may_hand_out(heap) {
+  fe_heap_may_carve(heap, 1);
   if
   :: got
   :: else ->
@@ -343,11 +424,12 @@ inline fe_account_hand_out(heap) {
   fi
 }
 
-/* What is live, or can be without a slow call. */
+/* What is live, or can be without a slow call. Those who free from now on say so. */
 inline fe_account_trim(heap) {
   if
   :: account[heap] == TIGHT
-  :: account[heap] != TIGHT && shard_state[heap] == NONE -> atomic { shrink_lease(heap, 0) }
+  :: account[heap] != TIGHT && shard_state[heap] == NONE ->
+     atomic { account[heap] = TRIMMED; shrink_lease(heap, 0) }
   :: else ->
      atomic { account[heap] = TRIMMED; is_overlooked[heap] = is_freeing[heap] };
 #ifndef MUTATION_TRIMMED_SHARDS_STAY_LISTED
@@ -365,10 +447,7 @@ inline fe_account_trim(heap) {
 #else
        number = (shard_state[heap] == CURRENT -> capacity[heap] : used[heap]) - number;
 #endif
-       if
-       :: number < lease[heap] -> shrink_lease(heap, number); account[heap] = TRIMMED
-       :: else
-       fi;
+       shrink_lease(heap, number);
        number = 0
      }
   fi
@@ -376,7 +455,20 @@ inline fe_account_trim(heap) {
 
 /* -- reclaim.c ----------------------------------------------------------------------------------- */
 
-/* A full shard whose blocks all came back is given up; any other goes back into the inbox. */
+/* remote_free.pml has it in steps. */
+inline give_up_if_all(heap) {
+  atomic {
+    if
+    :: (shard_state[heap] == FULL || shard_state[heap] == WAITING) && remote_state[heap] != WAKING &&
+       remote_count[heap] > 0 && remote_count[heap] == used[heap] ->
+       fe_remote_take(heap);
+       fe_heap_take_in(heap);
+       fe_heap_give_up_shard(heap)
+    :: else
+    fi
+  }
+}
+
 inline look_through_inbox(heap) {
   atomic {
     if
@@ -386,16 +478,8 @@ inline look_through_inbox(heap) {
   };
   if
   :: got ->
-     if
-     :: atomic {
-          shard_state[heap] == FULL && remote_count[heap] > 0 && remote_count[heap] == used[heap] ->
-          remote_state[heap] = LISTED;
-          fe_remote_take(heap);
-          fe_heap_take_in(heap);
-          fe_heap_give_up_shard(heap)
-        }
-     :: else -> inbox[heap] = true
-     fi
+     atomic { assert(remote_state[heap] == WAKING); remote_state[heap] = ASLEEP }; /* fe_remote_doze */
+     give_up_if_all(heap)
   :: else
   fi
 }
@@ -405,7 +489,8 @@ inline reclaim_of_holder(heap) {
   :: account[heap] == TIGHT -> fe_heap_drain(heap)
   :: else ->
      look_through_inbox(heap);
-     fe_account_trim(heap)
+     fe_account_trim(heap);
+     give_up_if_all(heap) /* look_through_queue */
   fi
 }
 
@@ -413,11 +498,11 @@ inline reclaim_of_holder(heap) {
 inline collect(heap, with_current) {
   fe_heap_drain(heap);
   if
-  :: shard_state[heap] == CURRENT ->
+  :: shard_state[heap] == CURRENT || shard_state[heap] == WAITING ->
      fe_heap_take_remote(heap);
      atomic {
        if
-       :: used[heap] == 0 && with_current -> fe_heap_give_up_shard(heap)
+       :: used[heap] == 0 && (with_current || shard_state[heap] == WAITING) -> fe_heap_give_up_shard(heap)
        :: else
        fi
      }
@@ -425,34 +510,77 @@ inline collect(heap, with_current) {
   fi
 }
 
+/* What is taken in meanwhile may be the last that lived there. */
+inline put_to_sleep(heap) {
+  do
+  :: atomic {
+       if
+       :: shard_state[heap] != CURRENT && shard_state[heap] != WAITING -> break
+       :: (shard_state[heap] == CURRENT || shard_state[heap] == WAITING) && remote_count[heap] == 0 ->
+          if
+          :: remote_state[heap] == LISTED -> remote_state[heap] = ASLEEP /* fe_remote_sleep */
+          :: else
+          fi;
+          if
+          :: used[heap] == 0 -> fe_heap_give_up_shard(heap)
+          :: else
+          fi;
+          break
+       :: else
+       fi
+     };
+     fe_heap_take_remote(heap)
+  od
+}
+
+/* TIGHTENS_FIRST is not what the code does yet: there, the account is tightened after all was collected, and
+ * what comes through the inbox just then may be the last block of the current shard, which stays, with
+ * the heap. */
 inline reclaim_of_nobody(heap) {
+#ifdef TIGHTENS_FIRST
 #ifndef MUTATION_NOBODYS_HEAP_STAYS_OPEN
   fe_account_tighten(heap);
 #endif
+#else
+  fe_heap_end_trim(heap);
+#endif
   collect(heap, true);
+  put_to_sleep(heap);
+#ifndef TIGHTENS_FIRST
+  fe_account_tighten(heap);
+#endif
   has_rested[heap] = true
 }
+
+/* What a look inside would find as the last one left it. */
+#define IS_AT_REST(heap) (is_held[heap] -> account[heap] != OPEN : has_rested[heap])
 
 /* has_given is set if there was anything; nobody else changes the lease meanwhile. */
 inline fe_heap_reclaim(heap) {
   got = !inbox[heap]; /* is_as_it_was */
 #ifdef MUTATION_WHO_IS_INSIDE_IS_OVERLOOKED
-  got = got && (is_held[heap] -> account[heap] == TIGHT : has_rested[heap]);
+  got = got && IS_AT_REST(heap);
 #else
-  got = got && !is_shut[heap] && (is_held[heap] -> account[heap] == TIGHT : has_rested[heap]);
+#ifdef MUTATION_OPEN_HEAPS_ARE_SKIPPED
+  got = got && !is_shut[heap] && (is_held[heap] || has_rested[heap]);
+#else
+  got = got && !is_shut[heap] && IS_AT_REST(heap);
+#endif
 #endif
   if
   :: got
   :: else ->
      fe_gate_enter(heap);
-     lease_before = lease[heap];
+     atomic { lease_before = lease[heap]; has_shard = shard_state[heap] != NONE };
      if
      :: is_held[heap] -> reclaim_of_holder(heap)
      :: else -> reclaim_of_nobody(heap)
      fi;
      atomic {
-       has_given = has_given || lease[heap] < lease_before;
+       has_given = has_given || lease[heap] < lease_before || (has_shard && shard_state[heap] == NONE);
        lease_before = 0;
+       has_shard = false;
+       got = false;
        is_shut[heap] = false /* fe_gate_leave */
      }
   fi
@@ -492,14 +620,6 @@ inline alloc_once(heap) {
   is_refused = false;
   fe_account_settle(heap);
   fe_heap_drain(heap);
-  atomic {
-    if
-    :: shard_state[heap] == NONE -> /* add_shard */
-       shard_state[heap] = CURRENT;
-       remote_state[heap] = (account[heap] == TIGHT -> ASLEEP : LISTED)
-    :: else
-    fi
-  };
   do /* refill_current */
   :: shard_state[heap] == NONE -> /* add_shard */
      fe_heap_may_hand_out(heap);
@@ -515,7 +635,7 @@ inline alloc_once(heap) {
   :: atomic { shard_state[heap] == WAITING -> shard_state[heap] = CURRENT; NOTE_ROOM } /* the one before it is full */
   :: shard_state[heap] == FULL -> got = false; break /* there is no memory for another one */
   :: shard_state[heap] == CURRENT && free_count[heap] > 0 -> got = true; break
-  :: else ->
+  :: shard_state[heap] == CURRENT && free_count[heap] == 0 ->
      fe_heap_take_remote(heap);
      if
      :: free_count[heap] > 0 -> got = true; break
@@ -530,19 +650,18 @@ inline alloc_once(heap) {
         };
         if
         :: is_kept
-        :: else -> fe_account_covers(heap, number)
+        :: else -> fe_heap_may_carve(heap, number)
         fi;
         if
         :: got
-        :: else -> fe_account_hand_out(heap); number = 1
+        :: else -> fe_heap_may_hand_out(heap); number = 1
         fi;
         atomic {
           if
           :: got && is_kept -> kept[heap]--; free_count[heap]++
           :: got && !is_kept ->
              capacity[heap] = capacity[heap] + number;
-             free_count[heap] = free_count[heap] + number;
-             NOTE_ROOM
+             free_count[heap] = free_count[heap] + number
           :: else
           fi;
           NOTE_ROOM;
@@ -577,10 +696,9 @@ inline fe_heap_alloc_slowly(heap) {
   do
   :: alloc_once(heap);
      if
-#ifdef MUTATION_NO_RETRY_AFTER_NOTHING
      :: !is_refused -> break
-     :: is_refused ->
-        fe_heap_make_room(heap);
+     :: else ->
+        fe_heap_make_room_in_budget(heap);
         if
         :: has_given -> has_given = false; is_retry = false
 #ifdef TRIES_ONCE_MORE
@@ -590,10 +708,6 @@ inline fe_heap_alloc_slowly(heap) {
         :: else -> break
 #endif
         fi
-#else
-     :: !is_refused || (is_retry && !has_given) -> break
-     :: is_refused && !(is_retry && !has_given) -> fe_heap_make_room(heap); is_retry = true
-#endif
      fi
   od;
   assert(!is_refused || may_refuse[heap]);
@@ -610,6 +724,7 @@ inline allocate(heap) {
 /* What is freed is the program's no more when it can be handed out again. */
 inline fe_heap_free_slowly(heap) {
   fe_gate_enter(heap);
+  fe_heap_end_trim(heap);
   atomic {
     mine--;
     live[heap]--;
@@ -621,21 +736,42 @@ inline fe_heap_free_slowly(heap) {
   };
   used[heap]--;
   atomic {
-    fe_account_free(heap, 1);
+    fe_heap_refund(heap, 1);
     if
     :: shard_state[heap] == FULL -> fe_heap_unshelve_shard(heap)
     :: else
-    fi
+    fi;
+    give_up_if_empty(heap)
   };
-  atomic { is_shut[heap] = false; leaving-- } /* fe_gate_leave */
+  atomic { got = false; is_shut[heap] = false; leaving-- } /* fe_gate_leave */
 }
+
+/* Into a current shard; or into one that waits and shows its owner, which the visitor may change in the
+ * midst of it. */
+#ifdef MUTATION_OWNERS_STAY_SHOWN
+#define IS_SHOWN(heap) (account[heap] != TIGHT)
+#else
+#define IS_SHOWN(heap) (account[heap] == OPEN)
+#endif
 
 inline free_own(heap) {
   if
   :: shard_state[heap] == CURRENT && account[heap] != TIGHT ->
      atomic { mine--; live[heap]--; free_count[heap]++ };
      used[heap]--
-  :: else -> fe_heap_free_slowly(heap)
+  :: atomic { shard_state[heap] == WAITING && IS_SHOWN(heap) -> is_freeing[heap] = true };
+     atomic { mine--; live[heap]--; leaving++; free_count[heap]++ };
+     atomic { used[heap]--; is_freeing[heap] = false; leaving--; is_emptied = (used[heap] == 0) };
+     if
+     :: is_emptied -> /* fe_heap_shard_emptied */
+        fe_gate_enter(heap);
+        fe_heap_end_trim(heap);
+        atomic { give_up_if_empty(heap); is_emptied = false; got = false };
+        fe_gate_leave(heap)
+     :: else
+     fi
+  :: !(shard_state[heap] == CURRENT && account[heap] != TIGHT) &&
+     !(shard_state[heap] == WAITING && IS_SHOWN(heap)) -> fe_heap_free_slowly(heap)
   fi
 }
 
@@ -656,7 +792,7 @@ proctype holder(byte heap) {
   fe_gate_enter(heap);
   fe_account_settle(heap);
   collect(heap, false);
-  atomic { is_held[heap] = false; is_shut[heap] = false; ended_count++ }
+  atomic { is_held[heap] = false; is_shut[heap] = false; ended_count++; got = false }
 }
 
 /* -- The third thread ------------------------------------------------------------------------------ */
@@ -686,13 +822,30 @@ inline fe_heap_reclaim_all() {
   atomic { roll = false; has_given = false; got = false }
 }
 
+inline fe_heap_after_limit() {
+  if
+#ifdef MUTATION_LOWERED_LIMIT_VISITS_NOBODY
+  :: true
+#else
+  :: charged > limit -> fe_heap_reclaim_all()
+  :: else
+#endif
+  fi
+}
+
 proctype other_thread() {
   byte number;
   short lease_before;
-  bool got, has_given;
+  bool got, has_given, has_shard;
   do
   :: hand[0] -> fe_remote_free(0)
   :: hand[1] -> fe_remote_free(1)
+#ifdef LOWERS
+  :: limit == LIMIT ->
+     atomic { limit--; may_exceed = false; NOTE_ROOM };
+     fe_heap_after_limit();
+     atomic { assert(charged <= limit || may_exceed); may_exceed = false }
+#endif
 #ifdef VISITS
   :: ended_count < 2 -> fe_heap_reclaim_all()
 #endif
