@@ -1,16 +1,18 @@
-/* The thread registry (core/thread/registry.c) and the roll (core/heap/roll.c): heaps pass from thread to
- * thread, end when nothing is left in them, and go on in a forked child.
+/* The thread registry (core/thread/registry.c) and the roll (core/heap/roll.c): heaps pass from
+ * thread to thread, end when nothing is left in them, and go on in a forked child.
  *
  * THREADS threads of the system, each of which is LIVES threads of the program, one after the other;
- * one that goes over the idle heaps; one that frees what the others hand to it, and then, if that was
- * the last block of its heap, touches the heap. FORKS: a thread with a heap of its own forks; what
- * the child finds is checked at that moment, and the parent goes on. Inlines are named after the
- * functions that they follow; each statement, or atomic group, is one access to memory that another
- * thread can see.
+ * one that goes over the idle heaps; one that frees what the others hand to it, and then, if that
+ * was the last block of its heap, touches the heap. FORKS: a thread with a heap of its own forks;
+ * what the child finds is checked at that moment, and the parent goes on. Inlines are named after
+ * the functions that they follow; each statement, or atomic group, is one access to memory that
+ * another thread can see.
  *
- * Checked: never two users inside of a heap, and a user finds what the one before it left, complete, in
- * the child too; nobody touches a heap after its end; no heap is lost: at the end all are idle or
- * have ended; the list is whole, in the child too.
+ * Checked: never two users inside of a heap, and a user finds what the one before it left, complete,
+ * in the child too; nobody touches a heap after its end; no heap is lost: at the end all are idle,
+ * and counted, or have ended; the list is whole, in the child too; a thread that begins makes a heap
+ * only if those that lay there when it looked have been taken or ended since, or if the lock was not
+ * to be had soon.
  *
  * Each MUTATION_... leaves out or changes one step, and must be found out. */
 
@@ -31,6 +33,7 @@
 bool roll; /* the lock */
 byte idle_first;
 byte ended; /* heaps of threads that ended since somebody had the lock */
+short idle_count; /* how many there are in both lists, or are about to be */
 byte idle_next[HEAPS + 1];
 byte holder_of[HEAPS + 1]; /* NIL: nobody */
 byte gate[HEAPS + 1];
@@ -41,8 +44,8 @@ byte returned[HEAPS + 1]; /* blocks that others freed */
 bool is_on_roll[HEAPS + 1];
 bool is_held_by_fork[HEAPS + 1];
 
-/* For who is inside: blocks that were handed out and not taken in, two words that differ while somebody
- * is at work. */
+/* For who is inside: blocks that were handed out and not taken in, two words that differ while
+ * somebody is at work. */
 byte used[HEAPS + 1];
 bool first_word[HEAPS + 1];
 bool second_word[HEAPS + 1];
@@ -50,10 +53,21 @@ bool second_word[HEAPS + 1];
 /* What the freeing thread is to free: a block of this heap. */
 byte hand;
 
-/* For the checks only. */
+/* For the checks only: whether a heap lies in one of the lists, or between them; which beginning
+ * threads have looked since it does so. */
+bool lies[HEAPS + 1];
+byte lookers[HEAPS + 1];
 bool has_ended[HEAPS + 1];
 byte made_count;
 byte ended_count;
+
+#define ME (1 << _pid)
+#define NOTE_LOOK(heap) lookers[heap] = (lies[heap] -> lookers[heap] | ME : lookers[heap] & ~ME)
+#define NOTE_LOOKS NOTE_LOOK(1); NOTE_LOOK(2); NOTE_LOOK(3)
+#define HAS_OVERLOOKED_ONE (((lookers[1] | lookers[2] | lookers[3]) & ME) != 0)
+#define FORGET_LOOK(heap) lookers[heap] = lookers[heap] & ~ME
+#define FORGET_LOOKS FORGET_LOOK(1); FORGET_LOOK(2); FORGET_LOOK(3)
+#define NOTE_TAKEN(heap) lies[heap] = false; lookers[heap] = 0
 
 inline lock() { atomic { !roll -> roll = true } }
 inline unlock() { roll = false }
@@ -70,24 +84,60 @@ inline work_inside(heap) {
   second_word[heap] = !second_word[heap]
 }
 
+/* got: whether a look into the lists is worth it. */
+inline has_idle() {
+  got = (idle_count > 0);
+#ifdef MUTATION_COUNTED_WHEN_TAKEN_IN
+  if
+  :: got
+  :: else -> got = (ended != NIL)
+  fi
+#endif
+}
+
+#define count_one_more() idle_count++
+#define count_one_less() idle_count--
+
 /* A thread's end waits for no lock. */
 inline push_ended(heap) {
+#if !defined(MUTATION_COUNTED_AFTER_PUSH) && !defined(MUTATION_COUNTED_WHEN_TAKEN_IN)
+  count_one_more();
+#endif
   d_step { first = ended; idle_next[heap] = first };
 #ifdef MUTATION_ENDED_WITHOUT_COMPARISON
-  atomic { ended = heap; first = NIL }
+  atomic { ended = heap; lies[heap] = true; first = NIL };
 #else
   do
   :: atomic {
        if
-       :: ended == first -> ended = heap; first = NIL; break
+       :: ended == first -> ended = heap; lies[heap] = true; first = NIL; break
        :: else -> first = ended; idle_next[heap] = first
        fi
      }
-  od
+  od;
+#endif
+#ifdef MUTATION_COUNTED_AFTER_PUSH
+  count_one_more()
 #endif
 }
 
-inline push_idle(heap) { atomic { idle_next[heap] = idle_first; idle_first = heap } }
+inline push_idle(heap) {
+  atomic {
+    idle_next[heap] = idle_first;
+    idle_first = heap;
+#ifdef MUTATION_COUNTED_WHEN_TAKEN_IN
+    count_one_more()
+#endif
+  }
+}
+
+/* With the lock. */
+inline unlink_idle(heap) {
+  atomic { assert(holder_of[heap] == NIL); idle_first = idle_next[heap]; NOTE_TAKEN(heap) };
+#ifndef MUTATION_CLAIMED_HEAPS_STAY_COUNTED
+  count_one_less()
+#endif
+}
 
 /* With the lock. The order of the list does not matter here. */
 inline take_ended() {
@@ -108,19 +158,27 @@ inline claim_idle() {
 #ifdef MUTATION_CLAIM_WITHOUT_LOCK
   heap = idle_first;
   if
-  :: heap != NIL -> idle_first = idle_next[heap]; holder_of[heap] = _pid; fe_gate_enter(heap); fe_gate_leave(heap, HELD_GATE)
+  :: heap != NIL ->
+     unlink_idle(heap);
+     holder_of[heap] = _pid;
+     fe_gate_enter(heap);
+     fe_gate_leave(heap, HELD_GATE)
   :: else
   fi
 #else
+  d_step { NOTE_LOOKS };
+  has_idle();
   if
-  :: true
-  :: true ->
+  :: !got
+  :: atomic { got -> FORGET_LOOKS } /* and goes on without one */
+  :: got ->
      lock();
      take_ended();
      heap = idle_first;
      if
      :: heap != NIL ->
-        atomic { assert(holder_of[heap] == NIL); idle_first = idle_next[heap]; holder_of[heap] = _pid };
+        unlink_idle(heap);
+        holder_of[heap] = _pid;
         fe_gate_enter(heap);
         fe_gate_leave(heap, HELD_GATE)
      :: else
@@ -132,12 +190,19 @@ inline claim_idle() {
 
 inline make_heap() {
   lock();
-  atomic { made_count++; heap = made_count; gate[heap] = HELD_GATE; holder_of[heap] = _pid; is_on_roll[heap] = true };
+  atomic {
+    made_count++;
+    heap = made_count;
+    gate[heap] = HELD_GATE;
+    holder_of[heap] = _pid;
+    is_on_roll[heap] = true
+  };
   unlock()
 }
 
 inline fe_registry_attach() {
   claim_idle();
+  atomic { assert(heap != NIL || !HAS_OVERLOOKED_ONE); FORGET_LOOKS; got = false };
   if
   :: heap == NIL && made_count < HEAPS -> make_heap()
   :: else
@@ -175,13 +240,20 @@ inline end_if_over() {
   if
   :: used[heap] == 0 && leavers == 0 ->
 #endif
-     atomic { assert(returned[heap] == 0); is_on_roll[heap] = false; has_ended[heap] = true; got = true; gate_before = 0 }
+     atomic {
+       assert(returned[heap] == 0);
+       is_on_roll[heap] = false;
+       has_ended[heap] = true;
+       NOTE_TAKEN(heap);
+       got = true;
+       gate_before = 0
+     }
   :: else -> got = false; fe_gate_leave(heap, gate_before)
   fi
 }
 
-inline fe_registry_collect_idle() {
-  lock();
+/* With the lock. */
+inline collect_idle() {
   take_ended();
   heap = idle_first;
   link = NIL;
@@ -199,13 +271,23 @@ inline fe_registry_collect_idle() {
        :: else -> link = heap
        fi;
        heap = next;
-       next = NIL;
-       got = false
-     }
+       next = NIL
+     };
+     if
+     :: got -> atomic { count_one_less(); got = false }
+     :: else
+     fi
   :: else -> break
   od;
-  link = NIL;
-  unlock()
+  link = NIL
+}
+
+inline fe_registry_collect_idle() {
+  has_idle();
+  if
+  :: got -> atomic { !roll -> roll = true; got = false }; collect_idle(); unlock()
+  :: else
+  fi
 }
 
 /* -- Threads ------------------------------------------------------------------------------------- */
@@ -214,6 +296,7 @@ inline end_of_process() { ended_count++ }
 
 proctype thread() {
   byte heap, lives, gate_before, first;
+  bool got;
   do
   :: lives < LIVES ->
      fe_registry_attach();
@@ -318,7 +401,11 @@ inline check_child() {
     od;
     heap = ended; /* take_ended */
     do
-    :: heap != NIL -> assert(is_on_roll[heap] && !is_held_by_fork[heap]); count++; assert(count <= HEAPS); heap = idle_next[heap]
+    :: heap != NIL ->
+       assert(is_on_roll[heap] && !is_held_by_fork[heap]);
+       count++;
+       assert(count <= HEAPS);
+       heap = idle_next[heap]
     :: else -> break
     od;
     heap = 1;
@@ -360,6 +447,7 @@ inline after_fork_in_parent() {
 
 proctype forker() {
   byte own, heap, count, gate_before, first;
+  bool got;
   fe_registry_attach();
   atomic { own = heap; heap = NIL };
   if
@@ -398,6 +486,7 @@ init {
   /* All threads have ended: what is on the roll is idle. */
   atomic {
     ended_count == PROCESSES && hand == NIL;
+    assert(lookers[1] == 0 && lookers[2] == 0 && lookers[3] == 0);
     started = 1;
     do
     :: started <= HEAPS ->
@@ -409,6 +498,9 @@ init {
        started++
     :: else -> break
     od;
+#ifndef MUTATION_COUNTED_WHEN_TAKEN_IN /* it is wrong before */
+    assert(idle_count == count);
+#endif
     started = idle_first;
     do
     :: started != NIL -> assert(count > 0); count--; started = idle_next[started]
