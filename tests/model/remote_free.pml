@@ -195,7 +195,13 @@ inline fe_inbox_put(shard) {
 #define SET_WOKEN(shard) remote_state[shard] = (seen_state == ASLEEP -> WAKING : seen_state)
 #endif
 
-inline fe_remote_count_of_last() { seen_used = (HAS_QUEUE(shard) -> used[shard] : 255) }
+/* Of a current shard nobody wants to know that it is empty. */
+inline fe_remote_count_of_last() {
+  if
+  :: HAS_QUEUE(shard) && shard_state[shard] != CURRENT -> seen_used = used[shard]
+  :: else -> seen_used = 255
+  fi
+}
 
 /* If the block is not pushed (shard is still set), there may be something to tell. is_last: whether no
  * block of the shard is in anybody's hands any more, as far as can be seen. */
@@ -463,20 +469,21 @@ inline fe_heap_give_up_shard(shard) {
 inline fe_heap_give_up_full_shard(shard) { give_up(shard) }
 
 inline fe_heap_list_shard(shard) {
-  d_step {
-    if
-    :: current == NIL -> current = shard; shard_state[shard] = CURRENT
-    :: else -> shard_state[shard] = WAITING
-    fi
-  };
+  shard_state[shard] = WAITING;
 #ifndef MUTATION_TIGHT_SHARD_IS_LISTED
   if
   :: IS_TIGHT
   :: else -> fe_remote_list(shard)
-  fi
+  fi;
 #else
-  fe_remote_list(shard)
+  fe_remote_list(shard);
 #endif
+  d_step {
+    if
+    :: current == NIL -> current = shard; shard_state[shard] = CURRENT
+    :: else
+    fi
+  }
 }
 
 inline fe_heap_unshelve_shard(shard) { fe_heap_list_shard(shard) }
@@ -597,13 +604,13 @@ inline fe_account_tighten() {
      :: atomic { each < SHARDS && IS_QUEUED(NEXT) -> got = false };
         sleep_empty(NEXT); /* close_shard */
         atomic { give_up_if_empty(NEXT); each++ }
-     :: atomic { each < SHARDS && !IS_QUEUED(NEXT) ->
-          if
-          :: IS_SHELVED(NEXT) -> fe_remote_take(NEXT); fe_heap_take_in(NEXT); got = false /* close_full */
-          :: else
-          fi;
-          each++
-        }
+     :: atomic { each < SHARDS && !IS_QUEUED(NEXT) -> each++ }
+     :: atomic { each == SHARDS -> each = NIL; break }
+     od;
+     do
+     :: atomic { each < SHARDS && IS_SHELVED(NEXT) -> fe_remote_take(NEXT) }; /* close_full */
+        atomic { fe_heap_take_in(NEXT); got = false; each++ }
+     :: atomic { each < SHARDS && !IS_SHELVED(NEXT) -> each++ }
      :: atomic { each == SHARDS -> each = NIL; is_trimmed = false; is_tight = true; break }
      od
   fi
@@ -617,21 +624,22 @@ inline list_all() {
   od
 }
 
-/* FULL_SHARDS_ARE_OPENED is not what the code does yet: there, a full shard into whose `kept` blocks were
- * taken stays full, for its message will come. But if a visitor gets that after the account was
- * opened, the shard goes to sleep as a full one that has blocks, and nobody looks at it again. */
+/* A full shard into whose `kept` blocks were taken goes back to its queue: its message may come to a
+ * visitor, who finds nothing new and lets it doze. */
 inline open() {
   is_tight = false;
-#ifdef FULL_SHARDS_ARE_OPENED
+#ifdef MUTATION_FULL_SHARDS_ARE_NOT_OPENED
+  list_all()
+#else
+  list_all();
   do
-  :: atomic { each < SHARDS && IS_SHELVED(NEXT) && free_list[NEXT] != NIL -> got = false };
+  :: each < SHARDS && IS_SHELVED(NEXT) && free_list[NEXT] != NIL -> /* open_full */
      fe_heap_unshelve_shard(NEXT);
      each++
   :: atomic { each < SHARDS && !(IS_SHELVED(NEXT) && free_list[NEXT] != NIL) -> each++ }
   :: atomic { each == SHARDS -> each = NIL; break }
-  od;
+  od
 #endif
-  list_all()
 }
 
 inline end_trim() {
@@ -881,18 +889,18 @@ inline put_to_sleep() {
   od
 }
 
-/* Under a limit it gets tight as well; whether it stands under one is left open. */
+/* Under a limit it gets tight first; whether it stands under one is left open. */
 inline reclaim_of_nobody() {
-  fe_heap_settle();
-  collect();
-#ifndef MUTATION_NOBODYS_HEAP_STAYS_AWAKE
-  put_to_sleep();
-#endif
 #ifdef TIGHT
   if
   :: true
   :: fe_account_tighten()
   fi;
+#endif
+  fe_heap_settle();
+  collect();
+#ifndef MUTATION_NOBODYS_HEAP_STAYS_AWAKE
+  put_to_sleep();
 #endif
   has_rested = true
 }
@@ -1162,6 +1170,24 @@ inline fe_shard_count_down() {
   }
 }
 
+inline fe_heap_shard_emptied() {
+  fe_gate_enter();
+#ifdef MUTATION_TRIM_ENDS_FIRST
+  fe_heap_settle();
+#endif
+  atomic {
+    assert(is_live[shard]);
+    if
+    :: shard_state[shard] == CURRENT -> fe_heap_give_up_shard(shard) /* fe_heap_spare */
+    :: else -> give_up_if_empty(shard)
+    fi
+  };
+#ifndef MUTATION_TRIM_ENDS_FIRST
+  fe_heap_settle(); /* fe_heap_end_trim */
+#endif
+  fe_gate_leave()
+}
+
 inline fe_heap_free_quickly() {
 #ifdef MUTATION_COUNTED_BEFORE_PUSHED
   fe_shard_count_down();
@@ -1172,14 +1198,11 @@ inline fe_heap_free_quickly() {
 #endif
   if
   :: got -> assert(is_live[shard]); got = shard_state[shard] != CURRENT
+  :: got && shard_state[shard] == CURRENT /* FE_SHARD_EAGER; whether it is, is left open */
   :: else
   fi;
   if
-  :: got -> /* fe_heap_shard_emptied */
-     fe_gate_enter();
-     fe_heap_settle();
-     atomic { assert(is_live[shard]); give_up_if_empty(shard) };
-     fe_gate_leave()
+  :: got -> fe_heap_shard_emptied()
   :: else
   fi
 }
