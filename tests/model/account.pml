@@ -1,23 +1,27 @@
 /* Accounts (core/heap/account.c, heap_alloc.c, heap_free.c, reclaim.c): what heaps charge a limit for
  * that stands above them, while their quick ways allocate and free without counting.
  *
- * Two heaps under one limit of LIMIT blocks, each with its holder and with one shard of RESERVED blocks
- * at a time, and a third thread, which frees what the holders hand to it. Each holder makes CALLS
- * calls (that of the second heap OTHER_CALLS): it allocates, frees or hands a block on; then it frees what it still has, and hands its heap
- * over. VISITS: the third thread goes through all heaps as well, now and then; LOWERS: it takes one
- * block from the limit, once, and goes through all heaps then. WAITS: the shard may stand in its queue
- * behind another one, which has no free block. An allocation that is
- * refused goes through the other heap and tries again. Inlines are named after the functions that
- * they follow; each statement, or atomic group, is one access to memory that another thread can see
- * (but for figures of the heap, which only those see who are inside of its gate).
+ * Two heaps under one limit of LIMIT blocks, each with its holder and with one shard of RESERVED
+ * blocks at a time, and a third thread, which frees what the holders hand to it. Each holder makes
+ * CALLS calls (that of the second heap OTHER_CALLS): it allocates, frees or hands a block on; then
+ * it frees what it still has, and hands its heap over. VISITS: the third thread goes through all
+ * heaps as well, now and then; LOWERS: it takes one block from the limit, once, and goes through all
+ * heaps then. WAITS: the shard may stand in its queue behind another one, which has no free block.
+ * An allocation that is refused goes through the other heap and tries again. Inlines are named after
+ * the functions that they follow; each statement, or atomic group, is one access to memory that
+ * another thread can see (but for figures of the heap, which only those see who are inside of its
+ * gate).
  *
  * Checked: the live blocks of both heaps never pass the limit, and those of a heap never its lease;
- * an allocation is refused only if, at a moment while it was going on, what was live, what another allocation
- * under way takes, and the free
- * blocks in current shards of heaps that were held left no room, or a holder had just opened its
- * heap again and was about to take in what others freed; so is more charged than a lowered limit when all
- * heaps were gone through; when all is freed, and both heaps
+ * an allocation is refused only if, at a moment while it was going on, what was live, what another
+ * allocation under way takes, and the rest that ferroc.h allows heaps that are held left no room, or
+ * a holder had just opened its heap again and was about to take in what others freed; nor is more
+ * charged than a lowered limit, when all heaps were gone through; when all is freed, and both heaps
  * are handed over and looked at, nothing is charged and no shard is left.
+ *
+ * The rest: the free blocks of current shards, and one block that the holder was about to free
+ * quickly, into a shard that waits, when his heap was trimmed: the trim still counts it as live, and
+ * the next look finds the heap as it was, until the holder's next slow call.
  *
  * Each MUTATION_... leaves out or changes one step, and must be found out. */
 
@@ -32,13 +36,6 @@
 #endif
 #ifndef OTHER_CALLS
 #define OTHER_CALLS CALLS
-#endif
-
-/* MENDED: with what the code does not do yet, and without which the cases named "fault" fail. */
-#ifdef MENDED
-#define FULL_SHARDS_ARE_OPENED
-#define TIGHTENS_FIRST
-#define TRIES_ONCE_MORE
 #endif
 
 /* fe_account_state_t */
@@ -88,7 +85,8 @@ byte ended_count;
  * refused meanwhile may have come after it. */
 bool is_taking[2];
 
-/* A quick free into a shard that waits is under way; a visitor has trimmed the heap meanwhile. */
+/* A quick free into a shard that waits is under way; a visitor has trimmed the heap meanwhile, and
+ * the holder made no slow call since. */
 bool is_freeing[2];
 bool is_overlooked[2];
 
@@ -97,27 +95,31 @@ bool is_overlooked[2];
   assert(live[heap] <= lease[heap]);        \
   assert(charged == lease[0] + lease[1])
 
-#define REST(heap) \
-  ((is_held[heap] && shard_state[heap] == CURRENT && account[heap] != TIGHT -> free_count[heap] : 0) + OVERLOOKED(heap))
-
-/* FREES_UNDER_WAY_COUNT: what is overlooked counts until the holder's next slow call. Without it, the model
- * finds that a heap that was trimmed while its holder freed into a shard that waits is not looked at
- * again, though its lease is one block more than it needs. */
-#ifdef FREES_UNDER_WAY_COUNT
-#define OVERLOOKED(heap) is_overlooked[heap]
+/* LOWERS: also in a heap that was handed over and not gone through since. Whoever looked at it before
+ * that does not look again when he finds that the limit is lower by now. */
+#ifdef LOWERS
+#define IS_IN_REACH(heap) (shard_state[heap] == CURRENT && account[heap] != TIGHT)
 #else
+#define IS_IN_REACH(heap) (is_held[heap] && shard_state[heap] == CURRENT && account[heap] != TIGHT)
+#endif
+#define REST(heap) ((IS_IN_REACH(heap) -> free_count[heap] : 0) + OVERLOOKED(heap))
+
+/* STRICT: without the block of a quick free that was under way. Not what is promised. */
+#ifdef STRICT
 #define OVERLOOKED(heap) 0
+#else
+#define OVERLOOKED(heap) is_overlooked[heap]
 #endif
 
-/* Whether an allocation that goes on may be refused: since it began, there was a moment without room.
- * Called with whatever makes more live, or more free in current shards. The last one: whether there was
- * a moment without the room that a lowered limit leaves. */
+/* Whether an allocation that goes on may be refused: since it began, there was a moment without
+ * room. Called with whatever makes more live, or more free in current shards. The last one: whether
+ * there was a moment without the room that a lowered limit leaves. */
 bool may_refuse[2];
 bool may_exceed;
 #define TAKING(heap) is_taking[heap]
-#define NOTE(count)                                                          \
-  may_refuse[0] = may_refuse[0] || (count) + TAKING(1) + 1 > limit;          \
-  may_refuse[1] = may_refuse[1] || (count) + TAKING(0) + 1 > limit;          \
+#define NOTE(count)                                                 \
+  may_refuse[0] = may_refuse[0] || (count) + TAKING(1) + 1 > limit; \
+  may_refuse[1] = may_refuse[1] || (count) + TAKING(0) + 1 > limit; \
   may_exceed = may_exceed || (count) + TAKING(0) + TAKING(1) > limit
 #define NOTE_ROOM NOTE(live[0] + live[1] + leaving + REST(0) + REST(1))
 
@@ -328,16 +330,13 @@ inline fe_account_tighten(heap) {
   fi
 }
 
-/* FULL_SHARDS_ARE_OPENED: see remote_free.pml. */
 inline open(heap) {
   account[heap] = OPEN;
   free_count[heap] = free_count[heap] + kept[heap];
   kept[heap] = 0;
   if
   :: shard_state[heap] == CURRENT || shard_state[heap] == WAITING -> fe_remote_list(heap); NOTE_ROOM
-#ifdef FULL_SHARDS_ARE_OPENED
-  :: shard_state[heap] == FULL && free_count[heap] > 0 -> fe_heap_unshelve_shard(heap)
-#endif
+  :: shard_state[heap] == FULL && free_count[heap] > 0 -> fe_heap_unshelve_shard(heap) /* open_full */
   :: else
   fi
 }
@@ -490,11 +489,14 @@ inline reclaim_of_holder(heap) {
   :: else ->
      look_through_inbox(heap);
      fe_account_trim(heap);
-     give_up_if_all(heap) /* look_through_queue */
+     if
+     :: shard_state[heap] == WAITING -> give_up_if_all(heap) /* look_through_queue */
+     :: else
+     fi
   fi
 }
 
-/* with_current: also the current shard. */
+/* Settled. with_current: also the current shard. */
 inline collect(heap, with_current) {
   fe_heap_drain(heap);
   if
@@ -533,27 +535,24 @@ inline put_to_sleep(heap) {
   od
 }
 
-/* TIGHTENS_FIRST is not what the code does yet: there, the account is tightened after all was collected, and
- * what comes through the inbox just then may be the last block of the current shard, which stays, with
- * the heap. */
+/* It is tightened first: what is taken in then may be the last block of the current shard. */
 inline reclaim_of_nobody(heap) {
-#ifdef TIGHTENS_FIRST
-#ifndef MUTATION_NOBODYS_HEAP_STAYS_OPEN
-  fe_account_tighten(heap);
-#endif
+#if defined(MUTATION_NOBODYS_HEAP_STAYS_OPEN) || defined(MUTATION_TIGHTENED_AFTER_COLLECTING)
+  fe_heap_end_trim(heap); /* fe_heap_settle: what is tight stays so */
 #else
-  fe_heap_end_trim(heap);
+  fe_account_tighten(heap);
 #endif
   collect(heap, true);
   put_to_sleep(heap);
-#ifndef TIGHTENS_FIRST
+#ifdef MUTATION_TIGHTENED_AFTER_COLLECTING
   fe_account_tighten(heap);
 #endif
   has_rested[heap] = true
 }
 
 /* What a look inside would find as the last one left it. */
-#define IS_AT_REST(heap) (is_held[heap] -> account[heap] != OPEN : has_rested[heap])
+#define IS_AT_REST(heap) \
+  (is_held[heap] -> account[heap] != OPEN : has_rested[heap] && account[heap] == TIGHT)
 
 /* has_given is set if there was anything; nobody else changes the lease meanwhile. */
 inline fe_heap_reclaim(heap) {
@@ -689,29 +688,37 @@ inline alloc_once(heap) {
   fe_gate_leave(heap)
 }
 
-/* Refused: only if there was no room. TRIES_ONCE_MORE: also after the other heaps had nothing to give; the
- * code does not, and so misses what others freed meanwhile in the heap itself. */
+/* Refused: only if there was no room. After the last look at other heaps, too, it tries once more:
+ * others may have freed something in the heap itself meanwhile. */
 inline fe_heap_alloc_slowly(heap) {
-  atomic { may_refuse[heap] = false; has_given = false; is_retry = false; is_taking[heap] = true; NOTE_ROOM };
+  atomic {
+    may_refuse[heap] = false;
+    has_given = true;
+    is_taking[heap] = true;
+    NOTE_ROOM
+  };
   do
   :: alloc_once(heap);
      if
-     :: !is_refused -> break
-     :: else ->
+     :: !is_refused || !has_given -> break
+     :: else -> /* alloc_after_failure */
         fe_heap_make_room_in_budget(heap);
+#ifdef MUTATION_NO_TRY_AFTER_NOTHING
         if
-        :: has_given -> has_given = false; is_retry = false
-#ifdef TRIES_ONCE_MORE
-        :: !has_given && !is_retry -> is_retry = true
-        :: !has_given && is_retry -> break
-#else
+        :: has_given
         :: else -> break
-#endif
         fi
+#endif
      fi
   od;
   assert(!is_refused || may_refuse[heap]);
-  atomic { may_refuse[heap] = true; is_taking[heap] = false; is_refused = false; is_retry = false; has_given = false; got = false }
+  atomic {
+    may_refuse[heap] = true;
+    is_taking[heap] = false;
+    is_refused = false;
+    has_given = false;
+    got = false
+  }
 }
 
 inline allocate(heap) {
@@ -765,9 +772,9 @@ inline free_own(heap) {
      if
      :: is_emptied -> /* fe_heap_shard_emptied */
         fe_gate_enter(heap);
+        atomic { give_up_if_empty(heap); is_emptied = false };
         fe_heap_end_trim(heap);
-        atomic { give_up_if_empty(heap); is_emptied = false; got = false };
-        fe_gate_leave(heap)
+        atomic { got = false; is_shut[heap] = false } /* fe_gate_leave */
      :: else
      fi
   :: !(shard_state[heap] == CURRENT && account[heap] != TIGHT) &&
@@ -778,7 +785,7 @@ inline free_own(heap) {
 proctype holder(byte heap) {
   byte mine, number, calls, other = 1 - heap;
   short lease_before;
-  bool got, is_kept, is_refused, is_retry, has_given, has_shard, is_emptied;
+  bool got, is_kept, is_refused, has_given, has_shard, is_emptied;
   calls = (heap == 0 -> CALLS : OTHER_CALLS);
   do
   :: calls > 0 -> calls--; allocate(heap)
@@ -788,11 +795,12 @@ proctype holder(byte heap) {
 #endif
   :: calls == 0 && mine == 0 -> break
   od;
-  /* The thread's end: fe_heap_rest, and the heap is handed over. */
+  /* The thread's end (hand_on): fe_heap_rest, and the heap is anybody's. */
   fe_gate_enter(heap);
   fe_account_settle(heap);
   collect(heap, false);
-  atomic { is_held[heap] = false; is_shut[heap] = false; ended_count++; got = false }
+  atomic { got = false; is_shut[heap] = false };
+  atomic { !is_shut[heap] -> is_held[heap] = false; ended_count++ }
 }
 
 /* -- The third thread ------------------------------------------------------------------------------ */
