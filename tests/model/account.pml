@@ -1,27 +1,27 @@
-/* Accounts (core/heap/account.c, heap_alloc.c, heap_free.c, reclaim.c): what heaps charge a limit for
- * that stands above them, while their quick ways allocate and free without counting.
+/* Accounts (core/heap/account.c, heap_alloc.c, heap_free.c, reclaim.c): what heaps charge a limit
+ * for that stands above them, while their quick ways allocate and free without counting.
  *
  * Two heaps under one limit of LIMIT blocks, each with its holder and with one shard of RESERVED
  * blocks at a time, and a third thread, which frees what the holders hand to it. Each holder makes
  * CALLS calls (that of the second heap OTHER_CALLS): it allocates, frees or hands a block on; then
  * it frees what it still has, and hands its heap over. VISITS: the third thread goes through all
- * heaps as well, now and then; LOWERS: it takes one block from the limit, once, and goes through all
- * heaps then. WAITS: the shard may stand in its queue behind another one, which has no free block.
- * An allocation that is refused goes through the other heap and tries again. Inlines are named after
- * the functions that they follow; each statement, or atomic group, is one access to memory that
- * another thread can see (but for figures of the heap, which only those see who are inside of its
- * gate).
+ * heaps as well, now and then; LOWERS: it takes one block from the limit, once, and goes through
+ * all heaps then. WAITS: the shard may stand in its queue behind another one, which has no free
+ * block. An allocation that is refused goes through the other heap and tries again. Inlines are
+ * named after the functions that they follow; each statement, or atomic group, is one access to
+ * memory that another thread can see (but for figures of the heap, which only those see who are
+ * inside of its gate).
  *
  * Checked: the live blocks of both heaps never pass the limit, and those of a heap never its lease;
  * an allocation is refused only if, at a moment while it was going on, what was live, what another
- * allocation under way takes, and the rest that ferroc.h allows heaps that are held left no room, or
- * a holder had just opened its heap again and was about to take in what others freed; nor is more
- * charged than a lowered limit, when all heaps were gone through; when all is freed, and both heaps
- * are handed over and looked at, nothing is charged and no shard is left.
+ * allocation under way takes, and the rest that ferroc.h allows heaps that are held left no room,
+ * or a holder had just opened its heap again and was about to take in what others freed; nor is
+ * more charged than a lowered limit, when all heaps were gone through; when all is freed, and both
+ * heaps are handed over and looked at, nothing is charged and no shard is left.
  *
  * The rest: the free blocks of current shards, and one block that the holder was about to free
- * quickly, into a shard that waits, when his heap was trimmed: the trim still counts it as live, and
- * the next look finds the heap as it was, until the holder's next slow call.
+ * quickly, into a shard that waits, when his heap was trimmed: the trim still counts it as live,
+ * and the next look finds the heap as it was, until the holder's next slow call.
  *
  * Each MUTATION_... leaves out or changes one step, and must be found out. */
 
@@ -81,8 +81,8 @@ byte live[2];
 byte leaving; /* frees that have not returned: what they free need not be to be had yet */
 byte ended_count;
 
-/* An allocation of this heap is under way on the slow way, and what it takes is not live yet: whoever is
- * refused meanwhile may have come after it. */
+/* An allocation of this heap is under way on the slow way, and what it takes is not live yet:
+ * whoever is refused meanwhile may have come after it. */
 bool is_taking[2];
 
 /* A quick free into a shard that waits is under way; a visitor has trimmed the heap meanwhile, and
@@ -95,8 +95,8 @@ bool is_overlooked[2];
   assert(live[heap] <= lease[heap]);        \
   assert(charged == lease[0] + lease[1])
 
-/* LOWERS: also in a heap that was handed over and not gone through since. Whoever looked at it before
- * that does not look again when he finds that the limit is lower by now. */
+/* LOWERS: also in a heap that was handed over and not gone through since. Whoever looked at it
+ * before that does not look again when he finds that the limit is lower by now. */
 #ifdef LOWERS
 #define IS_IN_REACH(heap) (shard_state[heap] == CURRENT && account[heap] != TIGHT)
 #else
@@ -260,7 +260,7 @@ inline fe_heap_drain(heap) {
   fi
 }
 
-/* -- account.c ----------------------------------------------------------------------------------- */
+/* -- account.c --------------------------------------------------------------------------------- */
 
 /* A full shard that is none any more, of which nobody tells: it was dozing. */
 inline wake_full(heap) {
@@ -452,7 +452,7 @@ inline fe_account_trim(heap) {
   fi
 }
 
-/* -- reclaim.c ----------------------------------------------------------------------------------- */
+/* -- reclaim.c --------------------------------------------------------------------------------- */
 
 /* remote_free.pml has it in steps. */
 inline give_up_if_all(heap) {
@@ -598,7 +598,7 @@ inline fe_heap_make_room_in_budget(heap) {
   fi
 }
 
-/* -- A holder's calls ------------------------------------------------------------------------------ */
+/* -- A holder's calls -------------------------------------------------------------------------- */
 
 /* A block that was on `free` is handed out. */
 inline pop(heap) {
@@ -753,8 +753,8 @@ inline fe_heap_free_slowly(heap) {
   atomic { got = false; is_shut[heap] = false; leaving-- } /* fe_gate_leave */
 }
 
-/* Into a current shard; or into one that waits and shows its owner, which the visitor may change in the
- * midst of it. */
+/* Into a current shard; or into one that waits and shows its owner, which the visitor may change in
+ * the midst of it. */
 #ifdef MUTATION_OWNERS_STAY_SHOWN
 #define IS_SHOWN(heap) (account[heap] != TIGHT)
 #else
@@ -803,7 +803,7 @@ proctype holder(byte heap) {
   atomic { !is_shut[heap] -> is_held[heap] = false; ended_count++ }
 }
 
-/* -- The third thread ------------------------------------------------------------------------------ */
+/* -- The third thread -------------------------------------------------------------------------- */
 
 inline fe_remote_free(heap) {
   atomic {

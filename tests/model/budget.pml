@@ -1,17 +1,17 @@
-/* Budgets (core/heap/budget.c, heap.c): threads charge bytes to a heap's budget and the one above it,
- * take them back, and end their heaps; the heap above ends when those under it have.
+/* Budgets (core/heap/budget.c, heap.c): threads charge bytes to a heap's budget and the one above
+ * it, take them back, and end their heaps; the heap above ends when those under it have.
  *
- * Two budgets under one: THREADS threads, the first two of them on the same budget (any thread may take
- * back what was charged to a heap, and heaps of several threads may stand under one). Each charges one or
- * two bytes, TURNS times, and takes them back; whoever is last on a budget ends its heap. The holder
- * of the upper heap ends that one. Inlines are named after the functions that they follow; each
- * statement, or atomic group, is one access to memory that another thread can see.
+ * Two budgets under one: THREADS threads, the first two of them on the same budget (any thread may
+ * take back what was charged to a heap, and heaps of several threads may stand under one). Each
+ * charges one or two bytes, TURNS times, and takes them back; whoever is last on a budget ends its
+ * heap. The holder of the upper heap ends that one. Inlines are named after the functions that they
+ * follow; each statement, or atomic group, is one access to memory that another thread can see.
  *
  * Checked: no charge passes a limit, on either level; nothing is taken back that was not charged; a
  * charge that is refused leaves nothing behind: at the end all counts are 0; nobody touches the
- * upper budget after its end; whoever is alone is refused only what passes a limit. GREEDY: one thread asks for
- * more than the upper limit, again and again, beside another one on the same budget, which has room below for
- * both: what cannot be had is in nobody's way.
+ * upper budget after its end; whoever is alone is refused only what passes a limit. GREEDY: one
+ * thread asks for more than the upper limit, again and again, beside another one on the same
+ * budget, which has room below for both: what cannot be had is in nobody's way.
  *
  * Each MUTATION_... leaves out or changes one step, and must be found out. */
 

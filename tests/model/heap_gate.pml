@@ -1,15 +1,15 @@
 /* The gate of a heap (core/heap/gate.h, gate.c): who is inside, who holds the heap, and what a fork
  * left behind.
  *
- * A holder that works inside and hands the heap over, a thread that takes it over, two visitors; each
- * of them TURNS times. LOST: a forked child, whose parent had somebody inside at that moment: the
- * holder goes on, others leave the heap alone until then. Inlines are named after the functions that
- * they follow; each statement, or atomic group, is one access to memory that another thread can see.
- * Who spins is shown as waiting for what he looks for.
+ * A holder that works inside and hands the heap over, a thread that takes it over, two visitors;
+ * each of them TURNS times. LOST: a forked child, whose parent had somebody inside at that moment:
+ * the holder goes on, others leave the heap alone until then. Inlines are named after the functions
+ * that they follow; each statement, or atomic group, is one access to memory that another thread
+ * can see. Who spins is shown as waiting for what he looks for.
  *
- * Checked: one at a time is inside, and finds what the one before left, complete; one at a time holds
- * the heap; a visitor leaves the gate as it was, and a lost heap alone; all come to their end, so
- * nobody waits for ever.
+ * Checked: one at a time is inside, and finds what the one before left, complete; one at a time
+ * holds the heap; a visitor leaves the gate as it was, and a lost heap alone; all come to their
+ * end, so nobody waits for ever.
  *
  * Each MUTATION_... leaves out or changes one step, and must be found out. */
 

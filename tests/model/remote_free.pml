@@ -3,23 +3,23 @@
  *
  * A heap with its holder, REMOTES threads that free blocks which the holder handed to them, SHARDS
  * shards of one class with BLOCKS blocks each. Inlines are named after the functions that they
- * follow; each statement, or atomic group, is one access to memory that another thread can see; what
- * only those see who are inside of the gate may be changed along with it. NURSERY: shard 1 is one
- * that is in no queue and never given up; LARGE: it is a large block, given up when it is woken;
- * MIXED: it is a mixed shard, in no queue and given up when it is empty.
+ * follow; each statement, or atomic group, is one access to memory that another thread can see;
+ * what only those see who are inside of the gate may be changed along with it. NURSERY: shard 1 is
+ * one that is in no queue and never given up; LARGE: it is a large block, given up when it is
+ * woken; MIXED: it is a mixed shard, in no queue and given up when it is empty.
  *
  * The holder allocates, frees, hands blocks on and collects as it likes, and for ever. TIGHT: it
- * also closes its quick ways and opens them again. VISITS: the last of the other threads goes inside
- * of the gate at any time, to get back what nobody uses, and trims the account; each of them may do
- * so when it has freed the last block of a shard. HANDS_OVER: the holder lets the heap go and claims
- * it again.
+ * also closes its quick ways and opens them again. VISITS: the last of the other threads goes
+ * inside of the gate at any time, to get back what nobody uses, and trims the account; each of them
+ * may do so when it has freed the last block of a shard. HANDS_OVER: the holder lets the heap go
+ * and claims it again.
  *
  * Checked: no block is lost, handed out twice or freed twice; whatever others freed comes back by
  * the inbox or in a listed shard (no lost wake-up); a shard is given up only when nobody will touch
- * it any more, the holder on its quick ways included; a heap in which nothing is left, and no leaver
- * counted, is touched by nobody; nobody ever waits, but for who is inside of the gate (no cycle
- * without progress). With VISITS, when all blocks were freed and a visitor has looked, the heap
- * keeps its current shard and what its holder emptied itself; handed over, it keeps nothing.
+ * it any more, the holder on its quick ways included; a heap in which nothing is left, and no
+ * leaver counted, is touched by nobody; nobody ever waits, but for who is inside of the gate (no
+ * cycle without progress). With VISITS, when all blocks were freed and a visitor has looked, the
+ * heap keeps its current shard and what its holder emptied itself; handed over, it keeps nothing.
  *
  * Each MUTATION_... leaves out or changes one step, and must be found out. */
 
@@ -94,9 +94,9 @@ byte used[SHARDS + 1];
 byte leavers; /* fe_remote_leavers */
 byte gate = HELD_GATE;
 
-/* Of whoever is inside; the quick ways take from and put into free lists, and read `current`. In
- * a tight heap they find no block, and no shard that shows its owner; in a trimmed one only the current
- * shard does. */
+/* Of whoever is inside; the quick ways take from and put into free lists, and read `current`. In a
+ * tight heap they find no block, and no shard that shows its owner; in a trimmed one only the
+ * current shard does. */
 byte free_list[SHARDS + 1]; /* `free`; while the account is tight, `kept` */
 byte shard_state[SHARDS + 1];
 byte current = NIL;
@@ -136,7 +136,7 @@ inline fe_gate_enter() { skip }
 inline fe_gate_leave() { skip }
 #endif
 
-/* -- remote.c ----------------------------------------------------------------------------------- */
+/* -- remote.c ---------------------------------------------------------------------------------- */
 
 inline fe_inbox_put(shard) {
   d_step { inbox_head = inbox; woken_next[shard] = inbox_head };
@@ -203,8 +203,8 @@ inline fe_remote_count_of_last() {
   fi
 }
 
-/* If the block is not pushed (shard is still set), there may be something to tell. is_last: whether no
- * block of the shard is in anybody's hands any more, as far as can be seen. */
+/* If the block is not pushed (shard is still set), there may be something to tell. is_last: whether
+ * no block of the shard is in anybody's hands any more, as far as can be seen. */
 inline fe_remote_free() {
   fe_remote_count_of_last();
   d_step { SEE_WORD(shard) };
@@ -409,7 +409,7 @@ inline fe_inbox_take() {
 #endif
 }
 
-/* -- queue.c: which shard is the next in the queue does not matter here --------------------------- */
+/* -- queue.c: which shard is the next in the queue does not matter here ------------------------ */
 
 /* The shard leaves the queue, if it is in one: another one may be the current one now. */
 inline unlist_shard(shard) {
@@ -489,7 +489,7 @@ inline fe_heap_list_shard(shard) {
 inline fe_heap_unshelve_shard(shard) { fe_heap_list_shard(shard) }
 inline fe_heap_shelve_shard(shard) { d_step { assert(is_live[shard]); unlist_shard(shard); shard_state[shard] = FULL } }
 
-/* -- heap_free.c, for who is inside --------------------------------------------------------------- */
+/* -- heap_free.c, for who is inside ------------------------------------------------------------ */
 
 inline give_up_if_empty(shard) {
   if
@@ -518,8 +518,8 @@ inline wake_blocks(shard) {
   }
 }
 
-/* No look at the state: a mixed shard whose blocks are all back has no message on its way. The first
- * one of the list is kept; whether this is it is left open. */
+/* No look at the state: a mixed shard whose blocks are all back has no message on its way. The
+ * first one of the list is kept; whether this is it is left open. */
 inline fe_mixed_after_free(shard) {
   if
   :: used[shard] == 0 && IS_MIXED(shard) -> give_up(shard)
@@ -556,7 +556,7 @@ inline fe_heap_drain() {
   od
 }
 
-/* -- account.c: closing and opening the quick ways; when is left open ------------------------------ */
+/* -- account.c: closing and opening the quick ways; when is left open -------------------------- */
 
 #define NEXT (each + 1)
 #define IS_QUEUED(shard) (is_live[shard] && HAS_QUEUE(shard) && shard_state[shard] != FULL)
@@ -592,8 +592,8 @@ inline sleep_empty(shard) {
   od
 }
 
-/* Afterwards, each shard of the queue is asleep. What is taken in of full ones is kept; they are about to be
- * told of. */
+/* Afterwards, each shard of the queue is asleep. What is taken in of full ones is kept; they are
+ * about to be told of. */
 inline fe_account_tighten() {
   if
   :: is_tight
@@ -624,8 +624,8 @@ inline list_all() {
   od
 }
 
-/* A full shard into whose `kept` blocks were taken goes back to its queue: its message may come to a
- * visitor, who finds nothing new and lets it doze. */
+/* A full shard into whose `kept` blocks were taken goes back to its queue: its message may come to
+ * a visitor, who finds nothing new and lets it doze. */
 inline open() {
   is_tight = false;
 #ifdef MUTATION_FULL_SHARDS_ARE_NOT_OPENED
@@ -652,8 +652,8 @@ inline end_trim() {
 #endif
 }
 
-/* Of a trimmed account; there may be no room to open it. That a tight one opens is a call of its own
- * here. */
+/* Of a trimmed account; there may be no room to open it. That a tight one opens is a call of its
+ * own here. */
 inline fe_heap_settle() {
 #ifdef VISITS
   if
@@ -698,7 +698,7 @@ inline fe_account_trim() {
 #endif
 }
 
-/* -- heap.c -------------------------------------------------------------------------------------- */
+/* -- heap.c ------------------------------------------------------------------------------------ */
 
 /* Inside, and settled. with_current: the current shard is given up as well. */
 inline collect() {
@@ -743,7 +743,7 @@ inline collect() {
   atomic { shard = NIL; got = false }
 }
 
-/* -- reclaim.c ----------------------------------------------------------------------------------- */
+/* -- reclaim.c --------------------------------------------------------------------------------- */
 
 #ifdef MUTATION_FULL_SHARD_WITHOUT_MESSAGE
 #define IS_TOLD(shard) false
@@ -949,7 +949,7 @@ inline is_as_it_was() {
   }
 }
 
-/* -- Other threads -------------------------------------------------------------------------------- */
+/* -- Other threads ----------------------------------------------------------------------------- */
 
 proctype other_thread(byte me) {
   byte block, shard, seen_used, seen_blocks, seen_count, seen_state, inbox_head;
@@ -1008,7 +1008,7 @@ done:atomic {
   od
 }
 
-/* -- The holder: allocations -------------------------------------------------------------------- */
+/* -- The holder: allocations ------------------------------------------------------------------- */
 
 /* got: whether there was a block. */
 inline pop(shard) {
@@ -1129,7 +1129,7 @@ inline allocate() {
   fi
 }
 
-/* -- The holder: frees ---------------------------------------------------------------------------- */
+/* -- The holder: frees ------------------------------------------------------------------------- */
 
 /* block: any one that the program holds. */
 inline choose_held() {
@@ -1270,7 +1270,7 @@ inline fe_heap_collect() {
   with_current = false
 }
 
-/* -- The holder: its program ---------------------------------------------------------------------- */
+/* -- The holder: its program ------------------------------------------------------------------- */
 
 inline fe_heap_hand_over() {
   fe_gate_enter();
@@ -1300,8 +1300,8 @@ inline let_others_look() {
 
 #define ALL_THREADS_WAIT (hand[1] == NIL && hand[REMOTES] == NIL)
 
-/* After all frees: what others freed lies in shards that the holder looks at; unless they are to tell,
- * others free there without a message. */
+/* After all frees: what others freed lies in shards that the holder looks at; unless they are to
+ * tell, others free there without a message. */
 inline check_no_wake_up_is_lost() {
   shard = 1;
   do

@@ -1,18 +1,18 @@
 /* The thread registry (core/thread/registry.c) and the roll (core/heap/roll.c): heaps pass from
  * thread to thread, end when nothing is left in them, and go on in a forked child.
  *
- * THREADS threads of the system, each of which is LIVES threads of the program, one after the other;
- * one that goes over the idle heaps; one that frees what the others hand to it, and then, if that
- * was the last block of its heap, touches the heap. FORKS: a thread with a heap of its own forks;
- * what the child finds is checked at that moment, and the parent goes on. Inlines are named after
- * the functions that they follow; each statement, or atomic group, is one access to memory that
- * another thread can see.
+ * THREADS threads of the system, each of which is LIVES threads of the program, one after the
+ * other; one that goes over the idle heaps; one that frees what the others hand to it, and then, if
+ * that was the last block of its heap, touches the heap. FORKS: a thread with a heap of its own
+ * forks; what the child finds is checked at that moment, and the parent goes on. Inlines are named
+ * after the functions that they follow; each statement, or atomic group, is one access to memory
+ * that another thread can see.
  *
- * Checked: never two users inside of a heap, and a user finds what the one before it left, complete,
- * in the child too; nobody touches a heap after its end; no heap is lost: at the end all are idle,
- * and counted, or have ended; the list is whole, in the child too; a thread that begins makes a heap
- * only if those that lay there when it looked have been taken or ended since, or if the lock was not
- * to be had soon.
+ * Checked: never two users inside of a heap, and a user finds what the one before it left,
+ * complete, in the child too; nobody touches a heap after its end; no heap is lost: at the end all
+ * are idle, and counted, or have ended; the list is whole, in the child too; a thread that begins
+ * makes a heap only if those that lay there when it looked have been taken or ended since, or if
+ * the lock was not to be had soon.
  *
  * Each MUTATION_... leaves out or changes one step, and must be found out. */
 
@@ -290,7 +290,7 @@ inline fe_registry_collect_idle() {
   fi
 }
 
-/* -- Threads ------------------------------------------------------------------------------------- */
+/* -- Threads ----------------------------------------------------------------------------------- */
 
 inline end_of_process() { ended_count++ }
 
@@ -362,7 +362,7 @@ proctype collector() {
   end_of_process()
 }
 
-/* -- A fork ---------------------------------------------------------------------------------------- */
+/* -- A fork ------------------------------------------------------------------------------------ */
 
 /* own: the heap of the thread that forks. */
 inline before_fork() {
@@ -390,8 +390,8 @@ inline before_fork() {
   heap = NIL
 }
 
-/* What the child finds: what others were doing is cut off, their heaps become idle. Each heap on the
- * roll must be whole, and nobody inside. */
+/* What the child finds: what others were doing is cut off, their heaps become idle. Each heap on
+ * the roll must be whole, and nobody inside. */
 inline check_child() {
   d_step {
     heap = idle_first;
