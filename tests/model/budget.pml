@@ -1,15 +1,17 @@
-/* Budgets (core/heap/budget.c, heap.c): threads charge bytes to a heap's budget and the one above it,
- * take them back, and end their heaps; the heap above ends when those under it have.
+/* Budgets (core/heap/budget.c, heap.c): threads charge bytes to a heap's budget and the one above
+ * it, take them back, and end their heaps; the heap above ends when those under it have.
  *
- * Two budgets under one: THREADS threads, the first two of them on the same budget (any thread may take
- * back what was charged to a heap, and heaps of several threads may stand under one). Each charges one or
- * two bytes, TURNS times, and takes them back; whoever is last on a budget ends its heap. The holder
- * of the upper heap ends that one. Inlines are named after the functions that they follow; each
- * statement, or atomic group, is one access to memory that another thread can see.
+ * Two budgets under one: THREADS threads, the first two of them on the same budget (any thread may
+ * take back what was charged to a heap, and heaps of several threads may stand under one). Each
+ * charges one or two bytes, TURNS times, and takes them back; whoever is last on a budget ends its
+ * heap. The holder of the upper heap ends that one. Inlines are named after the functions that they
+ * follow; each statement, or atomic group, is one access to memory that another thread can see.
  *
  * Checked: no charge passes a limit, on either level; nothing is taken back that was not charged; a
  * charge that is refused leaves nothing behind: at the end all counts are 0; nobody touches the
- * upper budget after its end; whoever is alone is refused only what passes a limit.
+ * upper budget after its end; whoever is alone is refused only what passes a limit. GREEDY: one
+ * thread asks for more than the upper limit, again and again, beside another one on the same
+ * budget, which has room below for both: what cannot be had is in nobody's way.
  *
  * Each MUTATION_... leaves out or changes one step, and must be found out. */
 
@@ -23,7 +25,13 @@
 #define UPPER 0
 #define NONE 3 /* above the upper one */
 #define PARENT(budget) ((budget) == UPPER -> NONE : UPPER)
+#ifdef GREEDY
+#define LIMIT(budget) ((budget) == UPPER -> 3 : 5)
+#define FITS(bytes) ((bytes) < 4)
+#else
 #define LIMIT(budget) ((budget) == UPPER -> 3 : 2)
+#define FITS(bytes) (THREADS == 1)
+#endif
 
 /* What all threads see: of each budget the bytes that are charged, of the upper heap how many there
  * are under it. */
@@ -86,9 +94,25 @@ inline uncharge_up_to(budget, end, bytes) {
   each = 0
 }
 
+/* got: whether all levels have room now. */
+inline fe_budget_without_room(budget, bytes) {
+  level = budget;
+  got = true;
+  do
+  :: level == NONE || !got -> break
+  :: level != NONE && got ->
+     atomic { CHECK_BUDGET(level); got = (charged[level] + bytes <= LIMIT(level)); level = PARENT(level) }
+  od
+}
+
 /* got: whether all levels had room. */
 inline fe_budget_charge(budget, bytes) {
-  level = budget;
+#ifndef MUTATION_CHARGED_BEFORE_IT_LOOKS
+  fe_budget_without_room(budget, bytes);
+#else
+  got = true;
+#endif
+  level = (got -> budget : NONE);
   do
   :: level == NONE -> break
   :: level != NONE ->
@@ -141,11 +165,17 @@ proctype thread(byte budget) {
   do
   :: turns < TURNS ->
      if
+#ifdef GREEDY
+     :: _pid == 1 -> bytes = 4
+     :: _pid != 1 -> bytes = 1
+     :: _pid != 1 -> bytes = 2
+#else
      :: bytes = 1
      :: bytes = 2
+#endif
      fi;
      fe_budget_charge(budget, bytes);
-     assert(got || THREADS > 1);
+     assert(got || !FITS(bytes));
      if
      :: got -> fe_budget_uncharge(budget, bytes)
      :: got && turns == TURNS - 1 -> skip /* left to disconnect */

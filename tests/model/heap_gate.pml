@@ -1,14 +1,15 @@
-/* The gate of a heap (core/heap/gate.h, gate.c): who is inside, who holds the heap, and what a fork left
- * behind.
+/* The gate of a heap (core/heap/gate.h, gate.c): who is inside, who holds the heap, and what a fork
+ * left behind.
  *
- * A holder that works inside and hands the heap over, a thread that takes it over, two visitors; each
- * of them TURNS times. LOST: a forked child, whose parent had somebody inside at that moment: the
- * holder goes on, others leave the heap alone until then. Inlines are named after the functions that
- * they follow; each statement, or atomic group, is one access to memory that another thread can see.
- * Who spins is shown as waiting for what he looks for.
+ * A holder that works inside and hands the heap over, a thread that takes it over, two visitors;
+ * each of them TURNS times. LOST: a forked child, whose parent had somebody inside at that moment:
+ * the holder goes on, others leave the heap alone until then. Inlines are named after the functions
+ * that they follow; each statement, or atomic group, is one access to memory that another thread
+ * can see. Who spins is shown as waiting for what he looks for.
  *
- * Checked: one at a time is inside, and finds what the one before left, complete; one at a time holds
- * the heap; a visitor leaves the gate as it was; all come to their end, so nobody waits for ever.
+ * Checked: one at a time is inside, and finds what the one before left, complete; one at a time
+ * holds the heap; a visitor leaves the gate as it was, and a lost heap alone; all come to their
+ * end, so nobody waits for ever.
  *
  * Each MUTATION_... leaves out or changes one step, and must be found out. */
 
@@ -24,9 +25,11 @@
 #ifdef LOST
 #define SHUT_NOW SHUT_AFTER_FORK
 byte gate = SHUT;
+bool is_lost = true; /* for the checks: the holder has not come back to the heap yet */
 #else
 #define SHUT_NOW SHUT
 byte gate = HELD;
+bool is_lost;
 #endif
 #define IS_LOST(value) ((value) > HELD && (value) != SHUT_NOW)
 
@@ -39,7 +42,11 @@ byte inside_count;
 byte holder_count = 1;
 
 inline work_inside() {
-  atomic { inside_count++; assert(inside_count == 1 && first_word == second_word); first_word = !first_word };
+  atomic {
+    inside_count++;
+    assert(inside_count == 1 && first_word == second_word);
+    first_word = !first_word
+  };
   atomic { second_word = !second_word; inside_count-- }
 }
 
@@ -71,6 +78,18 @@ inline fe_gate_try() {
     :: else
     fi
   }
+}
+
+/* The same, within some time: it may be over whenever somebody is inside. */
+inline fe_gate_enter_soon() {
+  do
+  :: fe_gate_try();
+     if
+     :: got -> break
+     :: true -> break
+     :: !got && gate == SHUT_NOW
+     fi
+  od
 }
 
 inline fe_gate_leave(value) { gate = value }
@@ -105,6 +124,7 @@ inline hand_over() {
 /* Its holder, for one turn or more. */
 inline use() {
   fe_gate_wait();
+  is_lost = false;
   work_inside();
   fe_gate_leave(before)
 }
@@ -143,23 +163,24 @@ proctype taker() {
   od
 }
 
-/* Waits, as fe_heap_reclaim does, or goes on, as fe_heap_after_emptied does. */
+/* Waits for a while, as fe_heap_reclaim and fe_large_resize_elsewhere do, or goes on, as
+ * fe_heap_after_emptied does. */
 proctype visitor() {
-  byte turns, before, seen;
+  byte turns, before;
   bool got;
   do
   :: turns < TURNS ->
      if
-     :: seen = gate;
-        if
-        :: IS_LOST(seen) -> got = false
-        :: else -> fe_gate_wait(); got = true
-        fi;
-        seen = 0
+#ifdef MUTATION_VISITOR_WAITS
+     :: fe_gate_wait(); got = true
+#else
+     :: fe_gate_enter_soon()
+#endif
      :: fe_gate_try()
      fi;
      if
      :: got ->
+        assert(!is_lost);
         work_inside();
 #ifdef MUTATION_VISITOR_LEAVES_IT_HELD
         fe_gate_leave(HELD)

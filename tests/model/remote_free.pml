@@ -3,23 +3,23 @@
  *
  * A heap with its holder, REMOTES threads that free blocks which the holder handed to them, SHARDS
  * shards of one class with BLOCKS blocks each. Inlines are named after the functions that they
- * follow; each statement, or atomic group, is one access to memory that another thread can see; what
- * only those see who are inside of the gate may be changed along with it. NURSERY: shard 1 is one
- * that is in no queue and never given up; LARGE: it is a large block, given up when it is woken;
- * MIXED: it is a mixed shard, in no queue and given up when it is empty.
+ * follow; each statement, or atomic group, is one access to memory that another thread can see;
+ * what only those see who are inside of the gate may be changed along with it. NURSERY: shard 1 is
+ * one that is in no queue and never given up; LARGE: it is a large block, given up when it is
+ * woken; MIXED: it is a mixed shard, in no queue and given up when it is empty.
  *
  * The holder allocates, frees, hands blocks on and collects as it likes, and for ever. TIGHT: it
- * also closes its quick ways and opens them again. VISITS: the last of the other threads goes inside
- * of the gate at any time, to get back what nobody uses, and trims the account; each of them may do
- * so when it has freed the last block of a shard. HANDS_OVER: the holder lets the heap go and claims
- * it again.
+ * also closes its quick ways and opens them again. VISITS: the last of the other threads goes
+ * inside of the gate at any time, to get back what nobody uses, and trims the account; each of them
+ * may do so when it has freed the last block of a shard. HANDS_OVER: the holder lets the heap go
+ * and claims it again.
  *
  * Checked: no block is lost, handed out twice or freed twice; whatever others freed comes back by
  * the inbox or in a listed shard (no lost wake-up); a shard is given up only when nobody will touch
- * it any more, the holder on its quick ways included; a heap in which nothing is left, and no leaver
- * counted, is touched by nobody; nobody ever waits, but for who is inside of the gate (no cycle
- * without progress). With VISITS, when all blocks were freed and a visitor has looked, the heap
- * keeps its current shard and what its holder emptied itself; handed over, it keeps nothing.
+ * it any more, the holder on its quick ways included; a heap in which nothing is left, and no
+ * leaver counted, is touched by nobody; nobody ever waits, but for who is inside of the gate (no
+ * cycle without progress). With VISITS, when all blocks were freed and a visitor has looked, the
+ * heap keeps its current shard and what its holder emptied itself; handed over, it keeps nothing.
  *
  * Each MUTATION_... leaves out or changes one step, and must be found out. */
 
@@ -94,9 +94,9 @@ byte used[SHARDS + 1];
 byte leavers; /* fe_remote_leavers */
 byte gate = HELD_GATE;
 
-/* Of whoever is inside; the quick ways take from and put into free lists, and read `current`. In
- * a tight heap they find no block, and no shard that shows its owner; in a trimmed one only the current
- * shard does. */
+/* Of whoever is inside; the quick ways take from and put into free lists, and read `current`. In a
+ * tight heap they find no block, and no shard that shows its owner; in a trimmed one only the
+ * current shard does. */
 byte free_list[SHARDS + 1]; /* `free`; while the account is tight, `kept` */
 byte shard_state[SHARDS + 1];
 byte current = NIL;
@@ -136,7 +136,7 @@ inline fe_gate_enter() { skip }
 inline fe_gate_leave() { skip }
 #endif
 
-/* -- remote.c ----------------------------------------------------------------------------------- */
+/* -- remote.c ---------------------------------------------------------------------------------- */
 
 inline fe_inbox_put(shard) {
   d_step { inbox_head = inbox; woken_next[shard] = inbox_head };
@@ -195,10 +195,16 @@ inline fe_inbox_put(shard) {
 #define SET_WOKEN(shard) remote_state[shard] = (seen_state == ASLEEP -> WAKING : seen_state)
 #endif
 
-inline fe_remote_count_of_last() { seen_used = (HAS_QUEUE(shard) -> used[shard] : 255) }
+/* Of a current shard nobody wants to know that it is empty. */
+inline fe_remote_count_of_last() {
+  if
+  :: HAS_QUEUE(shard) && shard_state[shard] != CURRENT -> seen_used = used[shard]
+  :: else -> seen_used = 255
+  fi
+}
 
-/* If the block is not pushed (shard is still set), there may be something to tell. is_last: whether no
- * block of the shard is in anybody's hands any more, as far as can be seen. */
+/* If the block is not pushed (shard is still set), there may be something to tell. is_last: whether
+ * no block of the shard is in anybody's hands any more, as far as can be seen. */
 inline fe_remote_free() {
   fe_remote_count_of_last();
   d_step { SEE_WORD(shard) };
@@ -403,7 +409,7 @@ inline fe_inbox_take() {
 #endif
 }
 
-/* -- queue.c: which shard is the next in the queue does not matter here --------------------------- */
+/* -- queue.c: which shard is the next in the queue does not matter here ------------------------ */
 
 /* The shard leaves the queue, if it is in one: another one may be the current one now. */
 inline unlist_shard(shard) {
@@ -463,26 +469,27 @@ inline fe_heap_give_up_shard(shard) {
 inline fe_heap_give_up_full_shard(shard) { give_up(shard) }
 
 inline fe_heap_list_shard(shard) {
-  d_step {
-    if
-    :: current == NIL -> current = shard; shard_state[shard] = CURRENT
-    :: else -> shard_state[shard] = WAITING
-    fi
-  };
+  shard_state[shard] = WAITING;
 #ifndef MUTATION_TIGHT_SHARD_IS_LISTED
   if
   :: IS_TIGHT
   :: else -> fe_remote_list(shard)
-  fi
+  fi;
 #else
-  fe_remote_list(shard)
+  fe_remote_list(shard);
 #endif
+  d_step {
+    if
+    :: current == NIL -> current = shard; shard_state[shard] = CURRENT
+    :: else
+    fi
+  }
 }
 
 inline fe_heap_unshelve_shard(shard) { fe_heap_list_shard(shard) }
 inline fe_heap_shelve_shard(shard) { d_step { assert(is_live[shard]); unlist_shard(shard); shard_state[shard] = FULL } }
 
-/* -- heap_free.c, for who is inside --------------------------------------------------------------- */
+/* -- heap_free.c, for who is inside ------------------------------------------------------------ */
 
 inline give_up_if_empty(shard) {
   if
@@ -511,8 +518,8 @@ inline wake_blocks(shard) {
   }
 }
 
-/* No look at the state: a mixed shard whose blocks are all back has no message on its way. The first
- * one of the list is kept; whether this is it is left open. */
+/* No look at the state: a mixed shard whose blocks are all back has no message on its way. The
+ * first one of the list is kept; whether this is it is left open. */
 inline fe_mixed_after_free(shard) {
   if
   :: used[shard] == 0 && IS_MIXED(shard) -> give_up(shard)
@@ -549,7 +556,7 @@ inline fe_heap_drain() {
   od
 }
 
-/* -- account.c: closing and opening the quick ways; when is left open ------------------------------ */
+/* -- account.c: closing and opening the quick ways; when is left open -------------------------- */
 
 #define NEXT (each + 1)
 #define IS_QUEUED(shard) (is_live[shard] && HAS_QUEUE(shard) && shard_state[shard] != FULL)
@@ -585,8 +592,8 @@ inline sleep_empty(shard) {
   od
 }
 
-/* Afterwards, each shard of the queue is asleep. What is taken in of full ones is kept; they are about to be
- * told of. */
+/* Afterwards, each shard of the queue is asleep. What is taken in of full ones is kept; they are
+ * about to be told of. */
 inline fe_account_tighten() {
   if
   :: is_tight
@@ -597,13 +604,13 @@ inline fe_account_tighten() {
      :: atomic { each < SHARDS && IS_QUEUED(NEXT) -> got = false };
         sleep_empty(NEXT); /* close_shard */
         atomic { give_up_if_empty(NEXT); each++ }
-     :: atomic { each < SHARDS && !IS_QUEUED(NEXT) ->
-          if
-          :: IS_SHELVED(NEXT) -> fe_remote_take(NEXT); fe_heap_take_in(NEXT); got = false /* close_full */
-          :: else
-          fi;
-          each++
-        }
+     :: atomic { each < SHARDS && !IS_QUEUED(NEXT) -> each++ }
+     :: atomic { each == SHARDS -> each = NIL; break }
+     od;
+     do
+     :: atomic { each < SHARDS && IS_SHELVED(NEXT) -> fe_remote_take(NEXT) }; /* close_full */
+        atomic { fe_heap_take_in(NEXT); got = false; each++ }
+     :: atomic { each < SHARDS && !IS_SHELVED(NEXT) -> each++ }
      :: atomic { each == SHARDS -> each = NIL; is_trimmed = false; is_tight = true; break }
      od
   fi
@@ -617,21 +624,22 @@ inline list_all() {
   od
 }
 
-/* FULL_SHARDS_ARE_OPENED is not what the code does yet: there, a full shard into whose `kept` blocks were
- * taken stays full, for its message will come. But if a visitor gets that after the account was
- * opened, the shard goes to sleep as a full one that has blocks, and nobody looks at it again. */
+/* A full shard into whose `kept` blocks were taken goes back to its queue: its message may come to
+ * a visitor, who finds nothing new and lets it doze. */
 inline open() {
   is_tight = false;
-#ifdef FULL_SHARDS_ARE_OPENED
+#ifdef MUTATION_FULL_SHARDS_ARE_NOT_OPENED
+  list_all()
+#else
+  list_all();
   do
-  :: atomic { each < SHARDS && IS_SHELVED(NEXT) && free_list[NEXT] != NIL -> got = false };
+  :: each < SHARDS && IS_SHELVED(NEXT) && free_list[NEXT] != NIL -> /* open_full */
      fe_heap_unshelve_shard(NEXT);
      each++
   :: atomic { each < SHARDS && !(IS_SHELVED(NEXT) && free_list[NEXT] != NIL) -> each++ }
   :: atomic { each == SHARDS -> each = NIL; break }
-  od;
+  od
 #endif
-  list_all()
 }
 
 inline end_trim() {
@@ -644,8 +652,8 @@ inline end_trim() {
 #endif
 }
 
-/* Of a trimmed account; there may be no room to open it. That a tight one opens is a call of its own
- * here. */
+/* Of a trimmed account; there may be no room to open it. That a tight one opens is a call of its
+ * own here. */
 inline fe_heap_settle() {
 #ifdef VISITS
   if
@@ -690,7 +698,7 @@ inline fe_account_trim() {
 #endif
 }
 
-/* -- heap.c -------------------------------------------------------------------------------------- */
+/* -- heap.c ------------------------------------------------------------------------------------ */
 
 /* Inside, and settled. with_current: the current shard is given up as well. */
 inline collect() {
@@ -735,7 +743,7 @@ inline collect() {
   atomic { shard = NIL; got = false }
 }
 
-/* -- reclaim.c ----------------------------------------------------------------------------------- */
+/* -- reclaim.c --------------------------------------------------------------------------------- */
 
 #ifdef MUTATION_FULL_SHARD_WITHOUT_MESSAGE
 #define IS_TOLD(shard) false
@@ -881,18 +889,18 @@ inline put_to_sleep() {
   od
 }
 
-/* Under a limit it gets tight as well; whether it stands under one is left open. */
+/* Under a limit it gets tight first; whether it stands under one is left open. */
 inline reclaim_of_nobody() {
-  fe_heap_settle();
-  collect();
-#ifndef MUTATION_NOBODYS_HEAP_STAYS_AWAKE
-  put_to_sleep();
-#endif
 #ifdef TIGHT
   if
   :: true
   :: fe_account_tighten()
   fi;
+#endif
+  fe_heap_settle();
+  collect();
+#ifndef MUTATION_NOBODYS_HEAP_STAYS_AWAKE
+  put_to_sleep();
 #endif
   has_rested = true
 }
@@ -941,7 +949,7 @@ inline is_as_it_was() {
   }
 }
 
-/* -- Other threads -------------------------------------------------------------------------------- */
+/* -- Other threads ----------------------------------------------------------------------------- */
 
 proctype other_thread(byte me) {
   byte block, shard, seen_used, seen_blocks, seen_count, seen_state, inbox_head;
@@ -1000,7 +1008,7 @@ done:atomic {
   od
 }
 
-/* -- The holder: allocations -------------------------------------------------------------------- */
+/* -- The holder: allocations ------------------------------------------------------------------- */
 
 /* got: whether there was a block. */
 inline pop(shard) {
@@ -1121,7 +1129,7 @@ inline allocate() {
   fi
 }
 
-/* -- The holder: frees ---------------------------------------------------------------------------- */
+/* -- The holder: frees ------------------------------------------------------------------------- */
 
 /* block: any one that the program holds. */
 inline choose_held() {
@@ -1162,6 +1170,24 @@ inline fe_shard_count_down() {
   }
 }
 
+inline fe_heap_shard_emptied() {
+  fe_gate_enter();
+#ifdef MUTATION_TRIM_ENDS_FIRST
+  fe_heap_settle();
+#endif
+  atomic {
+    assert(is_live[shard]);
+    if
+    :: shard_state[shard] == CURRENT -> fe_heap_give_up_shard(shard) /* fe_heap_spare */
+    :: else -> give_up_if_empty(shard)
+    fi
+  };
+#ifndef MUTATION_TRIM_ENDS_FIRST
+  fe_heap_settle(); /* fe_heap_end_trim */
+#endif
+  fe_gate_leave()
+}
+
 inline fe_heap_free_quickly() {
 #ifdef MUTATION_COUNTED_BEFORE_PUSHED
   fe_shard_count_down();
@@ -1172,14 +1198,11 @@ inline fe_heap_free_quickly() {
 #endif
   if
   :: got -> assert(is_live[shard]); got = shard_state[shard] != CURRENT
+  :: got && shard_state[shard] == CURRENT /* FE_SHARD_EAGER; whether it is, is left open */
   :: else
   fi;
   if
-  :: got -> /* fe_heap_shard_emptied */
-     fe_gate_enter();
-     fe_heap_settle();
-     atomic { assert(is_live[shard]); give_up_if_empty(shard) };
-     fe_gate_leave()
+  :: got -> fe_heap_shard_emptied()
   :: else
   fi
 }
@@ -1247,7 +1270,7 @@ inline fe_heap_collect() {
   with_current = false
 }
 
-/* -- The holder: its program ---------------------------------------------------------------------- */
+/* -- The holder: its program ------------------------------------------------------------------- */
 
 inline fe_heap_hand_over() {
   fe_gate_enter();
@@ -1277,8 +1300,8 @@ inline let_others_look() {
 
 #define ALL_THREADS_WAIT (hand[1] == NIL && hand[REMOTES] == NIL)
 
-/* After all frees: what others freed lies in shards that the holder looks at; unless they are to tell,
- * others free there without a message. */
+/* After all frees: what others freed lies in shards that the holder looks at; unless they are to
+ * tell, others free there without a message. */
 inline check_no_wake_up_is_lost() {
   shard = 1;
   do
