@@ -241,7 +241,9 @@ FE_API size_t fe_heap_used_bytes(fe_heap_t *heap);
  * before it refuses anything: of heaps that were handed over or whose thread ended all that is not
  * live; of a heap that some thread holds, whether it works or waits, all but a rest: the free
  * blocks of the shards from which its next allocations come, at most one shard (64 KiB) for each
- * size class that it uses, and what it takes while the request is under way. A heap that has met
+ * size class that it uses; one block that it is just freeing when it is looked at, until it takes a
+ * slower way next; and what it takes while the request is under way. A heap that is handed over, or
+ * whose limit is lowered, in the midst of a request may count as it was before. A heap that has met
  * the limit itself keeps no rest. Nothing is taken back from a heap that fe_heap_visit goes through
  * at that moment, nor in the handlers of a fork or while one takes longer than ten seconds. */
 FE_API void fe_heap_set_limit(fe_heap_t *heap, size_t memory_limit);
