@@ -108,21 +108,19 @@ static bool is_memory_done(const progress_t *progress) {
   return progress->tick_count >= FE_TICKS_ENOUGH || !progress->has_memory;
 }
 
-static bool is_done(const progress_t *progress) {
-  return is_memory_done(progress) && !progress->has_addresses;
-}
-
 /* Of a time `since_ms`, how much is left of `wait_ms`. */
 static size_t rest_of(size_t wait_ms, uint32_t since_ms) {
   uint32_t passed = fe_clock_ms() - since_ms;
   return passed < wait_ms ? wait_ms - passed : 0;
 }
 
+/* When only addresses wait. */
+static size_t ms_until_unmap(void) {
+  size_t delay = fe_setting(FE_SETTING_UNMAP_DELAY_MS);
+  return (delay < FE_LONG_NAP_MAX_MS ? delay : FE_LONG_NAP_MAX_MS) + FE_CLOCK_STEP_MS;
+}
+
 static size_t ms_until_next_look(const progress_t *progress) {
-  if (is_memory_done(progress)) {
-    size_t delay = fe_setting(FE_SETTING_UNMAP_DELAY_MS);
-    return (delay < FE_LONG_NAP_MAX_MS ? delay : FE_LONG_NAP_MAX_MS) + FE_CLOCK_STEP_MS;
-  }
   size_t rest = rest_of(fe_setting(FE_SETTING_PURGE_DELAY_MS), progress->tick_ms);
   if (!progress->has_collected) {
     size_t until_collect = rest_of(FE_COLLECT_MS, progress->collect_ms);
@@ -154,12 +152,19 @@ static void nap(size_t ms) {
 
 static bool must_end(void) { return atomic_load_explicit(&is_ending, memory_order_relaxed); }
 
-static void sleep_until_nudged(void) {
+/* Whether nothing came since the last look, so that the next nudge rings the bell. */
+static bool falls_asleep(void) {
   mood_t expected = QUIET;
-  if (!atomic_compare_exchange_strong_explicit(&mood, &expected, ASLEEP, memory_order_relaxed,
-                                               memory_order_relaxed)) {
-    return;
-  }
+  return atomic_compare_exchange_strong_explicit(&mood, &expected, ASLEEP, memory_order_relaxed,
+                                                 memory_order_relaxed);
+}
+
+static void nap_until_nudged(size_t ms) {
+  if (falls_asleep()) nap(ms);
+}
+
+static void sleep_until_nudged(void) {
+  if (!falls_asleep()) return;
   /* The look before may have been what took the last nudge away. */
   while (!must_end() && atomic_load_explicit(&mood, memory_order_relaxed) == ASLEEP) {
     sem_wait(&bell);
@@ -172,14 +177,18 @@ static void *work(void *unused) {
   progress_t progress = {.tick_ms = fe_clock_ms(), .collect_ms = fe_clock_ms()};
   while (!must_end()) {
     look(&progress);
-    if (is_done(&progress)) {
-      /* What this gives back is a nudge. */
-      fe_heap_reclaim_all();
-      sleep_until_nudged();
-      progress.collect_ms = fe_clock_ms();
-    } else {
+    if (!is_memory_done(&progress)) {
       nap(ms_until_next_look(&progress));
+      continue;
     }
+    /* What this gives back is a nudge. */
+    fe_heap_reclaim_all();
+    if (progress.has_addresses) {
+      nap_until_nudged(ms_until_unmap());
+    } else {
+      sleep_until_nudged();
+    }
+    progress.collect_ms = fe_clock_ms();
   }
   return NULL;
 }
