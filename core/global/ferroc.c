@@ -6,6 +6,7 @@
 
 #include "core/global/global.h"
 #include "core/global/options.h"
+#include "core/heap/roll.h"
 #include "core/thread/background.h"
 #include "core/thread/held.h"
 #include "core/thread/registry.h"
@@ -104,9 +105,9 @@ size_t fe_trim(void) {
   size_t before = returned_units(&fe_arenas_default);
   size_t units = 0;
   fe_held_collect();
-  fe_heap_reclaim_all();
-  fe_registry_collect_idle();
-  fe_heap_for_own_arenas(give_back, &units);
+  fe_heap_reclaim_all(FE_ROLL_PATIENCE_MS);
+  fe_registry_collect_idle(FE_ROLL_PATIENCE_MS);
+  fe_heap_for_own_arenas(give_back, &units, FE_ROLL_PATIENCE_MS);
   fe_arenas_give_all_back(&fe_arenas_default);
   return (units + returned_units(&fe_arenas_default) - before) * FE_UNIT_SIZE;
 }

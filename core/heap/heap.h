@@ -269,11 +269,13 @@ void fe_heap_after_limit(const fe_budget_t *budget);
 /* Gets back what is left of fe_heap_after_emptied and _woken; cheap if that is nothing. */
 void fe_heap_reclaim_emptied(void);
 
-/* Gets back what all heaps keep. */
-void fe_heap_reclaim_all(void);
+/* Gets back what all heaps keep; this and the next: false if somebody else had the roll for longer
+ * than that. */
+bool fe_heap_reclaim_all(unsigned patience_ms);
 
 /* For each heap that is on arenas of the program's own, does something with these. */
-void fe_heap_for_own_arenas(void (*action)(fe_arenas_t *arenas, void *argument), void *argument);
+bool fe_heap_for_own_arenas(void (*action)(fe_arenas_t *arenas, void *argument), void *argument,
+                            unsigned patience_ms);
 
 /* -- watch.c: what is called by all slow ways, and looks at the clock now and then -- */
 

@@ -260,18 +260,21 @@ void fe_heap_reclaim_emptied(void) {
   fe_roll_unlock();
 }
 
-void fe_heap_reclaim_all(void) {
-  if (!fe_roll_lock_soon(FE_ROLL_PATIENCE_MS)) return;
+bool fe_heap_reclaim_all(unsigned patience_ms) {
+  if (!fe_roll_lock_soon(patience_ms)) return false;
   for (fe_heap_t *heap = fe_roll_first; heap != NULL; heap = heap->roll_next) {
     fe_heap_reclaim(heap, FE_RECLAIM_PATIENCE_MS);
   }
   fe_roll_unlock();
+  return true;
 }
 
-void fe_heap_for_own_arenas(void (*action)(fe_arenas_t *arenas, void *argument), void *argument) {
-  if (!fe_roll_lock_soon(FE_ROLL_PATIENCE_MS)) return;
+bool fe_heap_for_own_arenas(void (*action)(fe_arenas_t *arenas, void *argument), void *argument,
+                            unsigned patience_ms) {
+  if (!fe_roll_lock_soon(patience_ms)) return false;
   for (fe_heap_t *heap = fe_roll_first; heap != NULL; heap = heap->roll_next) {
     if (heap->context->arenas != &fe_arenas_default) action(heap->context->arenas, argument);
   }
   fe_roll_unlock();
+  return true;
 }

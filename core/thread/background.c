@@ -37,6 +37,10 @@
 /* The step of the coarse clock that ticks go by. */
 #define FE_CLOCK_STEP_MS 4
 
+/* So long the thread waits for the roll of all heaps. A handler of a fork that has it may wait for
+ * the thread's end. */
+#define FE_BACKGROUND_PATIENCE_MS 50
+
 /* So late a changed purge_delay_ms is noticed; and unmap_delay_ms. */
 #define FE_NAP_MAX_MS 1000
 #define FE_LONG_NAP_MAX_MS 60000
@@ -71,6 +75,7 @@ typedef struct progress {
   bool has_collected;
   uint32_t collect_ms;
   bool has_memory, has_addresses; /* that wait to go back */
+  bool was_refused;               /* the roll, and so has not seen all arenas */
 } progress_t;
 
 static void tick(fe_arenas_t *arenas, void *argument) {
@@ -89,27 +94,22 @@ static void look(progress_t *progress) {
   }
   progress->has_memory = progress->has_addresses = false;
   tick(&fe_arenas_default, progress);
-  fe_heap_for_own_arenas(tick, progress);
+  progress->was_refused = !fe_heap_for_own_arenas(tick, progress, FE_BACKGROUND_PATIENCE_MS);
   if (fe_clock_ms() - progress->tick_ms >= fe_setting(FE_SETTING_PURGE_DELAY_MS)) {
     progress->tick_count++;
     progress->tick_ms = fe_clock_ms();
   }
   if (fe_clock_ms() - progress->collect_ms < FE_COLLECT_MS) return;
   fe_heap_reclaim_emptied();
-  fe_registry_collect_idle();
-  progress->has_collected = true;
+  progress->has_collected = fe_registry_collect_idle(FE_BACKGROUND_PATIENCE_MS);
   progress->collect_ms = fe_clock_ms();
 }
 
 /* Whether all memory has gone that can: what is still there after enough ticks is part of huge
  * pages in use, or the system does not take it. */
 static bool is_memory_done(const progress_t *progress) {
-  if (!progress->has_collected) return false;
+  if (!progress->has_collected || progress->was_refused) return false;
   return progress->tick_count >= FE_TICKS_ENOUGH || !progress->has_memory;
-}
-
-static bool is_done(const progress_t *progress) {
-  return is_memory_done(progress) && !progress->has_addresses;
 }
 
 /* Of a time `since_ms`, how much is left of `wait_ms`. */
@@ -118,11 +118,13 @@ static size_t rest_of(size_t wait_ms, uint32_t since_ms) {
   return passed < wait_ms ? wait_ms - passed : 0;
 }
 
+/* When only addresses wait. */
+static size_t ms_until_unmap(void) {
+  size_t delay = fe_setting(FE_SETTING_UNMAP_DELAY_MS);
+  return (delay < FE_LONG_NAP_MAX_MS ? delay : FE_LONG_NAP_MAX_MS) + FE_CLOCK_STEP_MS;
+}
+
 static size_t ms_until_next_look(const progress_t *progress) {
-  if (is_memory_done(progress)) {
-    size_t delay = fe_setting(FE_SETTING_UNMAP_DELAY_MS);
-    return (delay < FE_LONG_NAP_MAX_MS ? delay : FE_LONG_NAP_MAX_MS) + FE_CLOCK_STEP_MS;
-  }
   size_t rest = rest_of(fe_setting(FE_SETTING_PURGE_DELAY_MS), progress->tick_ms);
   if (!progress->has_collected) {
     size_t until_collect = rest_of(FE_COLLECT_MS, progress->collect_ms);
@@ -154,12 +156,19 @@ static void nap(size_t ms) {
 
 static bool must_end(void) { return atomic_load_explicit(&is_ending, memory_order_relaxed); }
 
-static void sleep_until_nudged(void) {
+/* Whether nothing came since the last look, so that the next nudge rings the bell. */
+static bool falls_asleep(void) {
   mood_t expected = QUIET;
-  if (!atomic_compare_exchange_strong_explicit(&mood, &expected, ASLEEP, memory_order_relaxed,
-                                               memory_order_relaxed)) {
-    return;
-  }
+  return atomic_compare_exchange_strong_explicit(&mood, &expected, ASLEEP, memory_order_relaxed,
+                                                 memory_order_relaxed);
+}
+
+static void nap_until_nudged(size_t ms) {
+  if (falls_asleep()) nap(ms);
+}
+
+static void sleep_until_nudged(void) {
+  if (!falls_asleep()) return;
   /* The look before may have been what took the last nudge away. */
   while (!must_end() && atomic_load_explicit(&mood, memory_order_relaxed) == ASLEEP) {
     sem_wait(&bell);
@@ -172,14 +181,17 @@ static void *work(void *unused) {
   progress_t progress = {.tick_ms = fe_clock_ms(), .collect_ms = fe_clock_ms()};
   while (!must_end()) {
     look(&progress);
-    if (is_done(&progress)) {
-      /* What this gives back is a nudge. */
-      fe_heap_reclaim_all();
-      sleep_until_nudged();
-      progress.collect_ms = fe_clock_ms();
-    } else {
+    /* What the second gives back is a nudge. */
+    if (!is_memory_done(&progress) || !fe_heap_reclaim_all(FE_BACKGROUND_PATIENCE_MS)) {
       nap(ms_until_next_look(&progress));
+      continue;
     }
+    if (progress.has_addresses) {
+      nap_until_nudged(ms_until_unmap());
+    } else {
+      sleep_until_nudged();
+    }
+    progress.collect_ms = fe_clock_ms();
   }
   return NULL;
 }

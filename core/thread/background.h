@@ -3,7 +3,7 @@
  *
  * Its mood is one word:
  *
- *   ASLEEP   nothing waits, or nothing of what waits can go
+ *   ASLEEP   nothing waits, or nothing of what waits can go; or addresses wait, which go later
  *   QUIET    it looks at the clock, and nothing came since it looked last
  *   NUDGED   something came
  *

@@ -153,10 +153,12 @@ static void collect_idle(const fe_arenas_t *arenas, unsigned patience_ms) {
   }
 }
 
-void fe_registry_collect_idle(void) {
-  if (!has_idle() || !fe_roll_lock_soon(FE_ROLL_PATIENCE_MS)) return;
+bool fe_registry_collect_idle(unsigned patience_ms) {
+  if (!has_idle()) return true;
+  if (!fe_roll_lock_soon(patience_ms)) return false;
   collect_idle(NULL, FE_RECLAIM_PATIENCE_MS);
   fe_roll_unlock();
+  return true;
 }
 
 /* With the lock in any case: whoever just ends the last one is done with the arenas then. */

@@ -54,8 +54,8 @@ fe_heap_t *fe_registry_take(fe_arenas_t *arenas);
 void fe_registry_end_idle(fe_arenas_t *arenas);
 
 /* Takes in what others freed in heaps that no thread has, gives their empty shards up, and ends
- * those in which nothing lives. */
-void fe_registry_collect_idle(void);
+ * those in which nothing lives. False if somebody else had the roll for longer than that. */
+bool fe_registry_collect_idle(unsigned patience_ms);
 
 /* The library ends, in a program that may go on: threads that end later do not call it. */
 void fe_registry_end(void);

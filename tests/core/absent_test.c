@@ -30,6 +30,12 @@ static size_t reserved_bytes(fe_arenas_t *arenas) {
   return stats.reserved_bytes;
 }
 
+static size_t arena_count(fe_arenas_t *arenas) {
+  fe_arenas_stats_t stats = {.struct_size = sizeof stats};
+  require(fe_arenas_stats(arenas, &stats));
+  return stats.arena_count;
+}
+
 /* Returns how many there are. */
 static size_t fill(fe_heap_t *heap, char **blocks, size_t bytes) {
   size_t count = bytes / BLOCK;
@@ -189,10 +195,15 @@ static void a_limit_of_addresses_has_room_after_a_peak(void **state) {
 
 /* -- Bases of the program's -- */
 
+enum { TAKEN_MOST = 80 };
+
 typedef struct counting_base {
   fe_base_t base;
   _Atomic(size_t) unmap_count, map_count;
   atomic_bool refuses_to_unmap, refuses_to_map;
+  /* Somebody else takes the first addresses that go back. */
+  _Atomic(size_t) taken_max, taken_count;
+  void *taken[TAKEN_MOST];
 } counting_base_t;
 
 static counting_base_t counting;
@@ -201,12 +212,17 @@ static bool count_unmap(const fe_base_t *base, void *start, size_t size) {
   (void)base;
   require(size == SLAB_BYTES && aligned_to(start, SLAB_BYTES));
   atomic_fetch_add(&counting.unmap_count, 1);
-  return !atomic_load(&counting.refuses_to_unmap) && fe_base_mmap.unmap(base, start, size);
+  if (atomic_load(&counting.refuses_to_unmap)) return false;
+  if (counting.taken_count < counting.taken_max) counting.taken[counting.taken_count++] = start;
+  return fe_base_mmap.unmap(base, start, size);
 }
 
 static bool count_map(const fe_base_t *base, void *start, size_t size) {
   require(size == SLAB_BYTES && aligned_to(start, SLAB_BYTES));
   atomic_fetch_add(&counting.map_count, 1);
+  for (size_t i = 0; i < counting.taken_count; i++) {
+    if (counting.taken[i] == start) return false;
+  }
   return !atomic_load(&counting.refuses_to_map) && fe_base_mmap.map(base, start, size);
 }
 
@@ -308,6 +324,26 @@ static void other_addresses_serve_when_these_are_not_to_be_had(void **state) {
   set_usual_delays();
 }
 
+/* Those that others have do not keep ferroc from finding the rest, peak after peak. */
+static void addresses_that_others_took_cost_no_chunk_at_each_peak(void **state) {
+  (void)state;
+  if (has_small_slabs()) skip();
+  set_delays("0", "0");
+  init_counting();
+  counting.taken_max = TAKEN_MOST;
+  fe_heap_t *heap = make_heap();
+  size_t chunk_count = 0;
+  for (int round = 0; round < 16; round++) {
+    fill_and_empty(heap, PEAK);
+    if (round == 5) chunk_count = arena_count(arenas);
+  }
+  assert_int_equal(counting.taken_count, TAKEN_MOST);
+  /* After a while they are tried once more. */
+  assert_true(arena_count(arenas) <= chunk_count + 2);
+  end_heap(heap);
+  set_usual_delays();
+}
+
 /* What another part of the program has mapped there by then stays, also when the arenas end. */
 static void what_others_have_there_by_then_stays(void **state) {
   (void)state;
@@ -394,6 +430,7 @@ int main(void) {
       test_that(a_base_may_lack_any_of_the_functions),
       test_that(a_base_may_refuse_to_unmap),
       test_that(other_addresses_serve_when_these_are_not_to_be_had),
+      test_that(addresses_that_others_took_cost_no_chunk_at_each_peak),
       test_that(what_others_have_there_by_then_stays),
       test_that(threads_may_unmap_and_map_at_the_same_time),
   };

@@ -1,8 +1,9 @@
 /* A library that brings ferroc into a running program and is unloaded again takes the thread of
- * background_purge with it. */
+ * background_purge with it. Threads that used it end without it. */
 #include <dirent.h>
 #include <dlfcn.h>
 #include <libgen.h>
+#include <pthread.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -67,6 +68,36 @@ static void the_thread_goes_with_its_library(void **state) {
   }
 }
 
+/* -- Threads that are there still -- */
+
+static pthread_barrier_t steps;
+
+static void *use_and_end_later(void *library) {
+  const library_t *used = library;
+  used->free(used->malloc(100));
+  pthread_barrier_wait(&steps); /* the library goes */
+  pthread_barrier_wait(&steps);
+  return NULL;
+}
+
+static void a_thread_that_used_it_ends_without_it(void **state) {
+  (void)state;
+  assert_int_equal(pthread_barrier_init(&steps, NULL, 2), 0);
+  for (int i = 0; i < 5; i++) {
+    library_t library = load();
+    library.free(library.malloc(100));
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, use_and_end_later, &library), 0);
+    pthread_barrier_wait(&steps);
+    assert_int_equal(dlclose(library.handle), 0);
+    assert_null(dlopen(path, RTLD_NOW | RTLD_NOLOAD));
+    pthread_barrier_wait(&steps);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    fork_once();
+  }
+  pthread_barrier_destroy(&steps);
+}
+
 int main(int argument_count, char **arguments) {
   (void)argument_count;
   static char place[4096];
@@ -74,6 +105,7 @@ int main(int argument_count, char **arguments) {
   path = place;
   const struct CMUnitTest tests[] = {
       test_that(the_thread_goes_with_its_library),
+      test_that(a_thread_that_used_it_ends_without_it),
   };
   return cmocka_run_group_tests_name("background_unload", tests, NULL, NULL);
 }
