@@ -258,6 +258,7 @@ static void run_late_threads(void *(*body)(void *), size_t count) {
 
 static void destructors_that_allocate_in_every_round_leave_no_heap(void **state) {
   (void)state;
+  if (HAS_SANITIZER_MEMORY) skip(); /* for it the thread is over in the last round */
   fe_free(fe_malloc(1));
   assert_int_equal(pthread_key_create(&late_key, allocate_once_more), 0);
   size_t before = heap_count();
