@@ -272,7 +272,8 @@ FE_API fe_heap_t *fe_thread_heap(void);
  *   0 is no limit. As with a parent's limit, see fe_heap_set_limit.
  * - stats_at_exit (0): 1 writes the figures of all heaps to stderr, as JSON, when the program
  *   ends.
- * - verbose (0): 1 tells on stderr what the library is doing at large.
+ * - verbose (0): 1 tells on stderr what the library is doing at large, and names what it maps from
+ *   then on in /proc/self/maps, [anon:ferroc], where the kernel can.
  * - on_error (report): what an error of the caller does beside its return value: silent (nothing),
  *   report (a line on stderr) or abort (the line and SIGABRT).
  * - background_purge (0): 1 starts a thread of ferroc's own that gives free memory back while the
@@ -326,6 +327,11 @@ struct fe_base {
    * power of two. NULL when there is none. A NULL function: all memory is what fe_arenas_manage
    * hands in. */
   void *(*allocate)(const fe_base_t *base, size_t size, size_t alignment);
+  /* The same, but addresses alone, which nobody may touch: `protect` makes slabs (4 MiB) of them
+   * accessible before they are used, and fails when there is no memory. So a chunk costs no promise
+   * of memory (vm.overcommit_memory=2), and none that is locked (mlockall), before it is used. NULL,
+   * or without `protect`, or with slabs below 1 MiB: `allocate` is called. */
+  void *(*reserve)(const fe_base_t *base, size_t size, size_t alignment);
   /* Gives a whole chunk back. A NULL function: chunks are kept for good. */
   void (*release)(const fe_base_t *base, void *chunk, size_t size);
   /* Puts memory behind whole pages before they are touched; false when there is none. Where pages
@@ -341,9 +347,10 @@ struct fe_base {
    * called, where there is no `release`, or a `commit`, which could still fail behind a chunk that
    * has moved. */
   void *(*grow)(const fe_base_t *base, void *chunk, size_t size, size_t new_size, size_t alignment);
-  /* Makes memory untouchable (false), or as it was before (true); start and size are multiples of 4
-   * KiB. Returns false when it did not, which ends the program when it is needed again. Called by
-   * hardened builds alone, for guard pages. NULL: there are none. */
+  /* Makes memory untouchable (false), or accessible (true), with what it holds; start and size are
+   * multiples of 4 KiB. Returns false when it did not, which ends the program when a guard page is
+   * needed again. Called for what was reserved, and by hardened builds for guard pages. NULL: there
+   * are neither. */
   bool (*protect)(const fe_base_t *base, void *start, size_t size, bool is_accessible);
   /* Asks that whole pages never be (false) or if possible be (true) huge ones. NULL: it is all the
    * same. */

@@ -12,12 +12,9 @@
 #include "core/arena/passing.h"
 #include "core/base/settings.h"
 
-/* Smaller slabs would leave a mapping and a hole for each, of which a process may have 65,530. */
-#define FE_UNMAPPED_SLAB_MIN ((size_t)1 << 20)
-
 static bool can_unmap(const fe_arenas_t *arenas) {
   const fe_base_t *base = arenas->base;
-  return base->unmap != NULL && base->map != NULL && FE_SLAB_SIZE >= FE_UNMAPPED_SLAB_MIN;
+  return base->unmap != NULL && base->map != NULL && FE_SLAB_SIZE >= FE_SLAB_OF_ITS_OWN_MIN;
 }
 
 static void set_presence(fe_slab_t *slab, fe_presence_t presence) {
@@ -58,13 +55,36 @@ static bool unmap_slab(fe_arena_t *arena, unsigned index) {
   return false;
 }
 
+/* The caller has the slab when it was not there. */
+static bool hold(fe_slab_t *slab, unsigned char presence) {
+  /* Acquire: whatever made it so came before. */
+  return atomic_compare_exchange_strong_explicit(&slab->presence, &presence, FE_SLAB_HELD,
+                                                 memory_order_acquire, memory_order_relaxed);
+}
+
+/* Whether the slab was reserved still, and its addresses are gone. */
+static bool unmap_reserved(fe_arena_t *arena, unsigned index) {
+  const fe_base_t *base = arena->arenas->base;
+  fe_slab_t *slab = &arena->slab[index];
+  if (!hold(slab, FE_SLAB_RESERVED)) return false;
+  bool is_gone = base->unmap(base, fe_unit_address(arena, index, 0), FE_SLAB_SIZE);
+  if (is_gone) forget_contents(arena, slab);
+  set_presence(slab, is_gone ? FE_SLAB_ABSENT : FE_SLAB_RESERVED);
+  return is_gone;
+}
+
+static bool is_reserved(const fe_slab_t *slab) {
+  return fe_slab_presence(slab) == FE_SLAB_RESERVED;
+}
+
 static bool is_unused(const fe_slab_t *slab) {
-  return fe_bitmap_look(&slab->free) == FE_BITMAP_ALL;
+  return fe_bitmap_look(&slab->free) == FE_BITMAP_ALL || is_reserved(slab);
 }
 
 /* Whether it was, and is gone. */
 static bool unmap_if_unused(fe_arena_t *arena, unsigned index) {
   fe_slab_t *slab = &arena->slab[index];
+  if (is_reserved(slab)) return unmap_reserved(arena, index);
   if (!is_unused(slab)) return false;
   bool is_gone = false;
   fe_passing_begin(arena->arenas);
@@ -93,7 +113,7 @@ void fe_absent_tick(fe_arenas_t *arenas, uint32_t now_ms) {
   size_t unused_count = 0;
   for (fe_arena_t *arena = fe_arenas_first(arenas); arena != NULL; arena = fe_arena_next(arena)) {
     for (unsigned i = 0; !arena->is_lent && i < arena->slab_count; i++) {
-      if (fe_slab_is_absent(&arena->slab[i])) continue;
+      if (fe_slab_presence(&arena->slab[i]) == FE_SLAB_ABSENT) continue;
       uint32_t waited_ms = unused_ms(arena, i, now_ms);
       if (waited_ms > delay_ms) {
         unmap_if_unused(arena, i);
@@ -124,36 +144,41 @@ bool fe_absent_unmap_all(fe_arenas_t *arenas) {
 #define FE_RESTORE_AGAIN_MS 10000
 
 static bool was_refused(const fe_slab_t *slab) {
+  if (is_reserved(slab)) return false;
   uint32_t since_ms =
       atomic_load_explicit(&((fe_slab_t *)slab)->unused_since_ms, memory_order_relaxed);
   return since_ms != 0 && fe_clock_ms() - since_ms < FE_RESTORE_AGAIN_MS;
 }
 
-/* Whether the slab, which the caller holds, is there again. */
-static bool map_slab(fe_arena_t *arena, unsigned index) {
+static bool map_slab(fe_arena_t *arena, char *start) {
   const fe_base_t *base = arena->arenas->base;
-  char *start = fe_unit_address(arena, index, 0);
   if (!base->map(base, start, FE_SLAB_SIZE)) return false;
   fe_huge_begin_small(base, start, FE_SLAB_SIZE);
+  fe_arenas_count_reserve(arena->arenas, FE_UNITS_PER_SLAB, 0);
+  return true;
+}
+
+/* Whether the slab, which the caller holds, and which was reserved or absent, is there now. */
+static bool open_slab(fe_arena_t *arena, unsigned index, fe_presence_t before) {
+  const fe_base_t *base = arena->arenas->base;
+  char *start = fe_unit_address(arena, index, 0);
+  bool is_there = before == FE_SLAB_RESERVED ? base->protect(base, start, FE_SLAB_SIZE, true)
+                                             : map_slab(arena, start);
+  if (!is_there) return false;
   fe_track_close(start, FE_SLAB_SIZE);
   fe_ownership_set(start, FE_SLAB_SIZE);
-  fe_arenas_count_reserve(arena->arenas, FE_UNITS_PER_SLAB, 0);
   return true;
 }
 
 /* False: the addresses are not to be had. */
 static bool restore_slab(fe_arena_t *arena, unsigned index) {
   fe_slab_t *slab = &arena->slab[index];
-  unsigned char absent = FE_SLAB_ABSENT;
-  /* Acquire: the unmapping came before. */
-  if (!atomic_compare_exchange_strong_explicit(&slab->presence, &absent, FE_SLAB_HELD,
-                                               memory_order_acquire, memory_order_relaxed)) {
-    return true;
-  }
-  bool is_there = map_slab(arena, index);
+  fe_presence_t before = fe_slab_presence(slab);
+  if (before < FE_SLAB_RESERVED || !hold(slab, (unsigned char)before)) return true;
+  bool is_there = open_slab(arena, index, before);
   uint32_t refused_ms = is_there ? 0 : fe_clock_ms() | 1;
   atomic_store_explicit(&slab->unused_since_ms, refused_ms, memory_order_relaxed);
-  set_presence(slab, is_there ? FE_SLAB_PRESENT : FE_SLAB_ABSENT);
+  set_presence(slab, is_there ? FE_SLAB_PRESENT : before);
   if (is_there) fe_bitmap_give(&slab->free, FE_BITMAP_ALL);
   return is_there;
 }
@@ -189,7 +214,7 @@ static bool restore_in_arena(fe_arena_t *arena, size_t slab_count, unsigned *fai
 }
 
 bool fe_absent_restore(fe_arenas_t *arenas, size_t slab_count) {
-  if (!can_unmap(arenas)) return false;
+  if (!can_unmap(arenas) && !fe_base_reserves(arenas->base)) return false;
   unsigned failures_left = FE_RESTORE_FAILURES_MAX;
   fe_arena_t *arena = fe_arenas_first(arenas);
   for (; arena != NULL && failures_left > 0; arena = fe_arena_next(arena)) {

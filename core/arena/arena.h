@@ -15,7 +15,12 @@
 #include "core/base/config.h"
 #include "core/track/guard.h"
 
-typedef enum fe_presence { FE_SLAB_PRESENT, FE_SLAB_HELD, FE_SLAB_ABSENT } fe_presence_t;
+typedef enum fe_presence {
+  FE_SLAB_PRESENT,
+  FE_SLAB_HELD,
+  FE_SLAB_RESERVED,
+  FE_SLAB_ABSENT
+} fe_presence_t;
 
 /* 4 MiB of an arena: its n-th units from the arena's start on, wherever that is. */
 typedef struct fe_slab {
@@ -227,10 +232,22 @@ static inline fe_arena_t *fe_arena_next(fe_arena_t *arena) {
   return atomic_load_explicit(&arena->next, memory_order_acquire);
 }
 
+static inline fe_presence_t fe_slab_presence(const fe_slab_t *slab) {
+  return (fe_presence_t)atomic_load_explicit(&((fe_slab_t *)slab)->presence, memory_order_relaxed);
+}
+
 /* Whether the slab is not there: nobody uses it, and nobody may look at it. */
 static inline bool fe_slab_is_absent(const fe_slab_t *slab) {
-  return atomic_load_explicit(&((fe_slab_t *)slab)->presence, memory_order_relaxed) ==
-         FE_SLAB_ABSENT;
+  return fe_slab_presence(slab) >= FE_SLAB_RESERVED;
+}
+
+/* Smaller slabs would leave a mapping for each that is not like its neighbours, of which a process
+ * may have 65,530. */
+#define FE_SLAB_OF_ITS_OWN_MIN ((size_t)1 << 20)
+
+/* Whether chunks of the base come without memory, and slabs are made accessible one by one. */
+static inline bool fe_base_reserves(const fe_base_t *base) {
+  return base->reserve != NULL && base->protect != NULL && FE_SLAB_SIZE >= FE_SLAB_OF_ITS_OWN_MIN;
 }
 
 /* The arena of these that an address lies in; NULL: none. Where a slab is absent there may be
@@ -242,8 +259,9 @@ static inline char *fe_unit_address(const fe_arena_t *arena, size_t slab, size_t
 }
 
 /* A chunk of the base that lies where one can; NULL: there is none, or it does not, which is said.
- */
+ * The second: one of whose slabs none is accessible yet, if the base reserves. */
 char *fe_chunk_allocate(const fe_base_t *base, size_t size);
+char *fe_chunk_reserve(const fe_base_t *base, size_t size);
 
 /* Gives a chunk back, if the base takes it. */
 void fe_chunk_release(const fe_base_t *base, char *chunk, size_t size);

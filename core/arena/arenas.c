@@ -55,6 +55,13 @@ typedef struct site {
   bool is_lent;
 } site_t;
 
+/* The slabs that there are at first: all, or of a base that reserves those with the header. */
+static size_t accessible_slabs(const fe_base_t *base, const site_t *site, size_t extra) {
+  bool is_reserved = !site->is_lent && fe_base_reserves(base);
+  size_t units = is_reserved ? header_units_for(site->unit_count, extra) : site->unit_count;
+  return (units + FE_UNITS_PER_SLAB - 1) / FE_UNITS_PER_SLAB;
+}
+
 /* The last page before the first unit that is handed out. Memory of the program's is left alone. */
 static void guard_header(fe_arena_t *arena) {
   char *end = arena->start + arena->header_units * FE_UNIT_SIZE;
@@ -75,16 +82,18 @@ static void make_arena(fe_arenas_t *arenas, const site_t *site, size_t extra) {
   ptrdiff_t dirty_count = 0;
   for (unsigned i = 0; i < arena->slab_count; i++) {
     fe_slab_t *slab = &arena->slab[i];
+    bool is_there = i < accessible_slabs(arenas->base, site, extra);
     fe_units_t usable = fe_arena_usable_units(arena, i);
     fe_units_t dirty = site->is_lent ? usable : 0;
-    atomic_store_explicit(&slab->free, usable, memory_order_relaxed);
+    atomic_store_explicit(&slab->free, is_there ? usable : 0, memory_order_relaxed);
     atomic_store_explicit(&slab->dirty, dirty, memory_order_relaxed);
     atomic_store_explicit(&slab->aged, 0, memory_order_relaxed);
     atomic_store_explicit(&slab->heads, 0, memory_order_relaxed);
     atomic_store_explicit(&slab->idle, 0, memory_order_relaxed);
     atomic_store_explicit(&slab->unused_since_ms, 0, memory_order_relaxed);
     atomic_store_explicit(&slab->is_huge, false, memory_order_relaxed);
-    atomic_store_explicit(&slab->presence, FE_SLAB_PRESENT, memory_order_relaxed);
+    atomic_store_explicit(&slab->presence, is_there ? FE_SLAB_PRESENT : FE_SLAB_RESERVED,
+                          memory_order_relaxed);
     dirty_count += fe_bitmap_count(dirty);
   }
   atomic_fetch_add_explicit(&arenas->dirty_unit_count, dirty_count, memory_order_relaxed);
@@ -94,17 +103,26 @@ static void make_arena(fe_arenas_t *arenas, const site_t *site, size_t extra) {
   publish_arena(arenas, arena);
 }
 
-char *fe_chunk_allocate(const fe_base_t *base, size_t size) {
-  if (base->allocate == NULL) return NULL;
-  char *chunk = base->allocate(base, size, FE_SLAB_SIZE);
+/* What a function of the base gave; its name is for the message. */
+static char *check_chunk(const fe_base_t *base, const char *function, char *chunk, size_t size) {
   if (chunk == NULL) return NULL;
   uintptr_t start = (uintptr_t)chunk;
   bool is_aligned = (start & (FE_SLAB_SIZE - 1)) == 0;
   if (is_aligned && size <= UINTPTR_MAX - start && fe_is_address(start + size - 1)) return chunk;
-  fe_warn("the base's allocate gave %p; a chunk must begin at a multiple of %zu KiB below 2^%d",
+  fe_warn("the base's %s gave %p; a chunk must begin at a multiple of %zu KiB below 2^%d", function,
           (void *)chunk, FE_SLAB_SIZE >> 10, FE_ADDRESS_BITS);
   fe_chunk_release(base, chunk, size);
   return NULL;
+}
+
+char *fe_chunk_allocate(const fe_base_t *base, size_t size) {
+  if (base->allocate == NULL) return NULL;
+  return check_chunk(base, "allocate", base->allocate(base, size, FE_SLAB_SIZE), size);
+}
+
+char *fe_chunk_reserve(const fe_base_t *base, size_t size) {
+  if (!fe_base_reserves(base)) return fe_chunk_allocate(base, size);
+  return check_chunk(base, "reserve", base->reserve(base, size, FE_SLAB_SIZE), size);
 }
 
 void fe_chunk_release(const fe_base_t *base, char *chunk, size_t size) {
@@ -131,7 +149,7 @@ static void release(const fe_base_t *base, const site_t *site) {
 static bool allocate_site(const fe_base_t *base, size_t slab_min, size_t slab_wish, site_t *site) {
   size_t count = slab_wish > slab_min ? slab_wish : slab_min;
   for (;; count = count / 2 > slab_min ? count / 2 : slab_min) {
-    site->start = fe_chunk_allocate(base, count * FE_SLAB_SIZE);
+    site->start = fe_chunk_reserve(base, count * FE_SLAB_SIZE);
     if (site->start != NULL || count == slab_min) break;
   }
   site->unit_count = count * FE_UNITS_PER_SLAB;
@@ -139,10 +157,11 @@ static bool allocate_site(const fe_base_t *base, size_t slab_min, size_t slab_wi
   return site->start != NULL;
 }
 
-/* Notes that the chunk is ferroc's, and puts memory behind its header. If that cannot be, the chunk
- * is as it was. */
+/* Makes the chunk's first slabs accessible, notes that they are ferroc's, and puts memory behind
+ * its header. If that cannot be, nothing is noted. */
 static bool open_site(const fe_base_t *base, const site_t *site, size_t extra) {
-  size_t size = site->unit_count * FE_UNIT_SIZE;
+  size_t size = accessible_slabs(base, site, extra) * FE_SLAB_SIZE;
+  if (fe_base_reserves(base) && !base->protect(base, site->start, size, true)) return false;
   if (!fe_ownership_set(site->start, size)) return false;
   if (commit_header(base, site, extra)) return true;
   fe_ownership_clear(site->start, size);
@@ -350,7 +369,7 @@ size_t fe_arenas_used_units(fe_arenas_t *arenas) {
  * something of others. The first slab, which holds what says so, goes last. */
 static void release_present(const fe_base_t *base, fe_arena_t *arena) {
   for (unsigned i = arena->slab_count; i-- > 0;) {
-    if (fe_slab_is_absent(&arena->slab[i])) continue;
+    if (fe_slab_presence(&arena->slab[i]) == FE_SLAB_ABSENT) continue;
     char *start = fe_unit_address(arena, i, 0);
     fe_track_open(start, FE_SLAB_SIZE);
     fe_ownership_clear(start, FE_SLAB_SIZE);
@@ -360,7 +379,7 @@ static void release_present(const fe_base_t *base, fe_arena_t *arena) {
 
 static bool has_absent_slabs(const fe_arena_t *arena) {
   for (unsigned i = 0; i < arena->slab_count; i++) {
-    if (fe_slab_is_absent(&arena->slab[i])) return true;
+    if (fe_slab_presence(&arena->slab[i]) == FE_SLAB_ABSENT) return true;
   }
   return false;
 }

@@ -1,5 +1,5 @@
-/* The base that takes its chunks from the kernel by mmap. Chunks are reserved whole and backed by
- * memory page by page, as they are touched. */
+/* The base that takes its chunks from the kernel by mmap. Chunks are reserved whole, made accessible
+ * slab by slab, and backed by memory page by page, as they are touched. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* mremap */
 #endif
@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 
 #include "core/base/base.h"
+#include "core/base/settings.h"
 
 #ifndef MAP_NORESERVE
 #define MAP_NORESERVE 0
@@ -32,23 +33,24 @@
 #define PAGE_SIZE_MAX 65536
 #endif
 
-/* Shows the mapping as [anon:ferroc] in /proc/self/maps, if the kernel can. */
+/* Shows the mapping as [anon:ferroc] in /proc/self/maps, if the kernel can. Filters of system calls
+ * that know what an allocator calls do not know prctl, and end the program: so only on request. */
 static void name_mapping(void *start, size_t size) {
+  if (fe_setting(FE_SETTING_VERBOSE) == 0) return;
   int saved_errno = errno;
   prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, start, size, "ferroc");
   errno = saved_errno;
 }
 
-static void *map(size_t size) {
-  void *start =
-      mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+static void *map(size_t size, int access) {
+  void *start = mmap(NULL, size, access, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   return start == MAP_FAILED ? NULL : start;
 }
 
 /* Maps more than is needed and cuts off what lies before and behind the aligned part. */
-static void *map_and_trim(size_t size, size_t alignment) {
+static void *map_and_trim(size_t size, size_t alignment, int access) {
   if (size > SIZE_MAX - alignment) return NULL;
-  char *start = map(size + alignment);
+  char *start = map(size + alignment, access);
   if (start == NULL) return NULL;
   char *aligned = (char *)fe_align_up((uintptr_t)start, alignment);
   size_t before = (size_t)(aligned - start);
@@ -57,12 +59,11 @@ static void *map_and_trim(size_t size, size_t alignment) {
   return aligned;
 }
 
-static void *mmap_allocate(const fe_base_t *base, size_t size, size_t alignment) {
-  (void)base;
-  void *start = map(size);
+static void *map_aligned(size_t size, size_t alignment, int access) {
+  void *start = map(size, access);
   if (start != NULL && ((uintptr_t)start & (alignment - 1)) != 0) {
     munmap(start, size);
-    start = map_and_trim(size, alignment);
+    start = map_and_trim(size, alignment, access);
   }
   if (start != NULL && !fe_is_address((uintptr_t)start + size - 1)) {
     munmap(start, size);
@@ -70,6 +71,16 @@ static void *mmap_allocate(const fe_base_t *base, size_t size, size_t alignment)
   }
   if (start != NULL) name_mapping(start, size);
   return start;
+}
+
+static void *mmap_allocate(const fe_base_t *base, size_t size, size_t alignment) {
+  (void)base;
+  return map_aligned(size, alignment, PROT_READ | PROT_WRITE);
+}
+
+static void *mmap_reserve(const fe_base_t *base, size_t size, size_t alignment) {
+  (void)base;
+  return map_aligned(size, alignment, PROT_NONE);
 }
 
 static void mmap_release(const fe_base_t *base, void *chunk, size_t size) {
@@ -128,6 +139,7 @@ static bool mmap_map(const fe_base_t *base, void *start, size_t size) {
 
 const fe_base_t fe_base_mmap = {
     .allocate = mmap_allocate,
+    .reserve = mmap_reserve,
     .release = mmap_release,
     .decommit = mmap_decommit,
     .grow = mmap_grow,

@@ -4,6 +4,10 @@
 #ifndef FERROC_CORE_HEAP_HEAP_H
 #define FERROC_CORE_HEAP_HEAP_H
 
+#ifndef FE_FREESTANDING
+#include <pthread.h>
+#endif
+
 #include "core/ferroc.h"
 #include "core/heap/account.h"
 #include "core/heap/budget.h"
@@ -116,6 +120,11 @@ typedef struct fe_thread_part {
   /* An address that only this thread has; NULL: none. Set to it with the roll's lock; relaxed. */
   _Atomic(const void *) holder;
   bool is_torn; /* the fork that made this process left its thread behind; see mend.c */
+  bool is_late; /* the holder has locked the mutex; see thread/late.h for these */
+#ifndef FE_FREESTANDING
+  fe_heap_t *late_next;
+  pthread_mutex_t late_mutex;
+#endif
 } fe_thread_part_t;
 
 static_assert(FE_NURSERY_END + sizeof(fe_heap_annex_t) + sizeof(fe_more_figures_t) +

@@ -85,22 +85,11 @@ FE_API int malloc_trim(size_t pad) {
   return fe_trim() > 0;
 }
 
-/* What tells glibc how to lay out its memory has no meaning here, and counts as done. What the
- * program could see the effect of is refused. */
+/* What tells glibc how to lay out its memory, or to fill it, has no meaning here, and is answered as
+ * there: all is well but for fast blocks above its limit. */
 FE_API int mallopt(int parameter, int value) {
-  (void)value;
-  switch (parameter) {
-    case M_MXFAST:
-    case M_TRIM_THRESHOLD:
-    case M_TOP_PAD:
-    case M_MMAP_THRESHOLD:
-    case M_MMAP_MAX:
-    case M_ARENA_TEST:
-    case M_ARENA_MAX:
-      return 1;
-    default:
-      return 0;
-  }
+  enum { FAST_MAX = 80 * sizeof(size_t) / 4 };
+  return parameter != M_MXFAST || (unsigned)value <= FAST_MAX;
 }
 
 FE_API int __libc_mallopt(int parameter, int value) { return mallopt(parameter, value); }

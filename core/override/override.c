@@ -70,8 +70,11 @@ FE_API void *aligned_alloc(size_t alignment, size_t size) {
 
 FE_API void *memalign(size_t alignment, size_t size) { return fe_memalign(alignment, size); }
 
+/* Without memory errno is set as well, as in glibc. */
 FE_API int posix_memalign(void **out, size_t alignment, size_t size) {
-  return fe_posix_memalign(out, alignment, size);
+  int error = fe_posix_memalign(out, alignment, size);
+  if (error == ENOMEM) errno = ENOMEM;
+  return error;
 }
 
 FE_API void *valloc(size_t size) { return fe_valloc(size); }

@@ -91,9 +91,7 @@ static cell_t cell_of_unit(const fe_arena_t *arena, unsigned slab, unsigned unit
                            const fe_heap_t *large_heap) {
   fe_units_t bit = fe_bitmap_mask(unit, 1);
   cell_t cell = {.unit_count = 1};
-  if (fe_slab_is_absent(&arena->slab[slab])) {
-    cell.kind = NONE;
-  } else if ((fe_arena_usable_units(arena, slab) & bit) == 0) {
+  if ((fe_arena_usable_units(arena, slab) & bit) == 0) {
     bool is_header = slab * FE_UNITS_PER_SLAB + unit < arena->header_units;
     cell.kind = is_header ? NOTES : NONE;
   } else if (atomic_load_explicit(&arena->slab[slab].free, memory_order_relaxed) & bit) {
@@ -189,11 +187,16 @@ static void put_slab(fe_text_t *text, const fe_arena_t *arena, unsigned slab,
   fe_text_put(text, "]}");
 }
 
+/* Those that are there. */
 static void put_slabs(fe_text_t *text, fe_arenas_t *arenas) {
   bool is_first = true;
   for (fe_arena_t *arena = fe_arenas_first(arenas); arena != NULL; arena = fe_arena_next(arena)) {
     const fe_heap_t *large_heap = NULL;
     for (unsigned slab = 0; slab < arena->slab_count; slab++) {
+      if (fe_slab_is_absent(&arena->slab[slab])) {
+        large_heap = NULL;
+        continue;
+      }
       if (!is_first) fe_text_put(text, ",");
       is_first = false;
       put_slab(text, arena, slab, &large_heap);

@@ -9,6 +9,7 @@
 #include "core/slab/remote.h"
 #include "core/thread/background.h"
 #include "core/thread/held.h"
+#include "core/thread/late.h"
 
 _Thread_local fe_heap_t *fe_registry_slot = &fe_heap_empty;
 
@@ -16,13 +17,17 @@ static fe_heap_t *idle_first; /* linked by idle_next; the roll's lock */
 /* Those of threads that ended since somebody had the lock, linked by idle_next: a thread's end
  * waits for nobody, since a fork may wait for it. */
 static _Atomic(fe_heap_t *) ended;
-/* How many there are in both, or are about to be. Relaxed: whether it is worth a look. */
+/* How many there are in both, or are about to be, and late ones (late.h). Relaxed: whether it is
+ * worth a look. */
 static _Atomic(size_t) idle_count;
 
 /* How often idle heaps are looked at: seldom enough to cost nothing, and in time for memory to go
  * back within a second. */
 #define FE_IDLE_COLLECT_MS 200
 static _Atomic(uint32_t) tick_ms; /* when they were last; moved on by compare-and-swap */
+
+/* The end of this thread was told of. */
+static _Thread_local bool is_ending;
 
 static pthread_once_t exit_key_once = PTHREAD_ONCE_INIT;
 static pthread_key_t exit_key;
@@ -64,7 +69,7 @@ static void count_anew(void) {
 }
 
 /* With the lock. The one that ended last comes first. */
-static void take_ended(void) {
+static void take_pushed(void) {
   fe_heap_t *heap = atomic_exchange_explicit(&ended, NULL, memory_order_acquire);
   fe_heap_t *oldest_first = NULL;
   for (fe_heap_t *next; heap != NULL; heap = next) {
@@ -78,6 +83,41 @@ static void take_ended(void) {
   }
 }
 
+/* What tells the calling thread from all others. */
+static const void *this_thread(void) { return &fe_registry_slot; }
+
+static void set_holder(fe_heap_t *heap, const void *thread) {
+  atomic_store_explicit(&fe_heap_thread_part(heap)->holder, thread, memory_order_relaxed);
+}
+
+/* What the thread set for itself is not for the next one that has the heap; heaps that stand under
+ * this one go on with it. */
+static void lift_limit(fe_heap_t *heap) {
+  bool has_children = atomic_load_explicit(&heap->child_count, memory_order_relaxed) > 0;
+  if (fe_heap_limit(heap) != 0 && !has_children) fe_heap_set_limit(heap, 0);
+}
+
+/* Makes a heap one without a thread, which `push` puts into a list. */
+static void let_go(fe_heap_t *heap, void (*push)(fe_heap_t *heap)) {
+  lift_limit(heap);
+  fe_heap_rest(heap);
+  fe_late_leave(heap);
+  /* Inside: who claims the heap waits until the thread is done with it. */
+  fe_gate_enter(&heap->gate);
+  set_holder(heap, NULL);
+  push(heap);
+  fe_gate_leave(&heap->gate, FE_GATE_FREE);
+}
+
+static void adopt(fe_heap_t *heap) { let_go(heap, push_idle); }
+
+/* With the lock. In this order: what was pushed has been unlocked before, so that no heap without a
+ * thread is in the list of late ones afterwards. */
+static void take_ended(void) {
+  take_pushed();
+  atomic_fetch_sub_explicit(&idle_count, fe_late_take(adopt), memory_order_relaxed);
+}
+
 /* With the lock. */
 static void unlink_idle(fe_heap_t **link) {
   *link = fe_heap_thread_part(*link)->idle_next;
@@ -85,13 +125,6 @@ static void unlink_idle(fe_heap_t **link) {
 }
 
 /* -- Heaps without a thread -- */
-
-/* What tells the calling thread from all others. */
-static const void *this_thread(void) { return &fe_registry_slot; }
-
-static void set_holder(fe_heap_t *heap, const void *thread) {
-  atomic_store_explicit(&fe_heap_thread_part(heap)->holder, thread, memory_order_relaxed);
-}
 
 static bool is_on(const fe_heap_t *heap, const fe_arenas_t *arenas) {
   return heap->context->arenas == arenas;
@@ -196,28 +229,14 @@ static fe_heap_t *make_heap(fe_arenas_t *arenas) {
   return heap;
 }
 
-/* What the thread set for itself is not for the next one that has the heap; heaps that stand under
- * this one go on with it. */
-static void lift_limit(fe_heap_t *heap) {
-  bool has_children = atomic_load_explicit(&heap->child_count, memory_order_relaxed) > 0;
-  if (fe_heap_limit(heap) != 0 && !has_children) fe_heap_set_limit(heap, 0);
-}
-
-static void hand_on(fe_heap_t *heap) {
-  lift_limit(heap);
-  fe_heap_rest(heap);
-  /* Inside: who claims the heap waits until the thread is done with it. */
-  fe_gate_enter(&heap->gate);
-  set_holder(heap, NULL);
-  push_ended(heap);
-  fe_gate_leave(&heap->gate, FE_GATE_FREE);
-}
+static void hand_on(fe_heap_t *heap) { let_go(heap, push_ended); }
 
 /* Runs at the end of each thread that has a heap. A later destructor that allocates gets one again,
- * and this runs once more. */
+ * and this runs once more, unless it was the last round. */
 static void detach(void *unused) {
   (void)unused;
   is_exit_noted = false;
+  is_ending = true;
   fe_heap_t *heap = fe_registry_slot;
   fe_registry_slot = &fe_heap_empty;
   if (heap != &fe_heap_empty) hand_on(heap);
@@ -251,7 +270,12 @@ static void note_exit(void) {
 
 static fe_heap_t *claim_or_make(fe_arenas_t *arenas) {
   fe_heap_t *heap = claim_idle(arenas);
-  return heap != NULL ? heap : make_heap(arenas);
+  if (heap == NULL) heap = make_heap(arenas);
+  if (heap != NULL && is_ending) {
+    count_one_more();
+    fe_late_note(heap);
+  }
+  return heap;
 }
 
 FE_COLD fe_heap_t *fe_registry_attach(void) {
@@ -301,7 +325,8 @@ static void after_fork_in_parent(void) {
  * others are not stopped any more. */
 static void after_fork_in_child(void) {
   fe_roll_take_newcomers(); /* of threads that went on until the fork */
-  take_ended();
+  take_pushed();
+  fe_late_forget_all();
   for (fe_heap_t *heap = fe_roll_first; heap != NULL; heap = heap->roll_next) {
     fe_passing_after_fork(heap->context->arenas);
     if (!is_of_another(heap) || !fe_gate_inherit(&heap->gate)) continue;

@@ -17,7 +17,8 @@ enum {
   IS_ZEROED = 64,
   HAS_ALLOCATE = 128,
   HAS_REGION = 256,
-  COMBINATION_COUNT = 512,
+  HAS_RESERVE = 512,
+  COMBINATION_COUNT = 1024,
 };
 
 /* Begins and ends inside of slabs. */
@@ -25,7 +26,10 @@ static char region[12 * ((size_t)1 << FE_SLAB_SHIFT)];
 #define REGION_START (region + 4096)
 #define REGION_BYTES (11 * SLAB_BYTES + 3 * UNIT_BYTES)
 
+/* Addresses are reserved only where they can be made accessible. */
 static bool is_possible(unsigned combination) {
+  bool can_reserve = (combination & (HAS_ALLOCATE | HAS_PROTECT)) == (HAS_ALLOCATE | HAS_PROTECT);
+  if ((combination & HAS_RESERVE) && !can_reserve) return false;
   return (combination & (HAS_ALLOCATE | HAS_REGION)) != 0;
 }
 
@@ -40,6 +44,7 @@ static void set_up(unsigned combination, size_t page_size) {
   if (!(combination & HAS_PROTECT)) base->protect = NULL;
   if (!(combination & HAS_ADVISE_HUGE)) base->advise_huge = NULL;
   if (!(combination & HAS_ALLOCATE)) base->allocate = NULL;
+  if (!(combination & HAS_RESERVE)) base->reserve = NULL;
   base->is_zeroed = (combination & IS_ZEROED) != 0;
 }
 
@@ -220,7 +225,8 @@ static void end_base(unsigned combination) {
 
 static const char *describe(unsigned combination) {
   static char text[200];
-  snprintf(text, sizeof text, "%s%s%s%s%s%s%s%s%s", combination & HAS_RELEASE ? "release " : "",
+  snprintf(text, sizeof text, "%s%s%s%s%s%s%s%s%s%s",
+           combination & HAS_RESERVE ? "reserve " : "", combination & HAS_RELEASE ? "release " : "",
            combination & HAS_COMMIT ? "commit " : "", combination & HAS_DECOMMIT ? "decommit " : "",
            combination & HAS_GROW ? "grow " : "", combination & HAS_PROTECT ? "protect " : "",
            combination & HAS_ADVISE_HUGE ? "advise_huge " : "",
@@ -255,8 +261,10 @@ static void every_combination_works(void **state) {
 /* Those that differ in what may fail; in builds that check, which take longer, those that commit.
  */
 static bool is_failing_differently(unsigned combination) {
-  unsigned same = HAS_ADVISE_HUGE | (IS_CHECKED ? HAS_GROW : HAS_PROTECT);
-  if (IS_CHECKED && (combination & HAS_COMMIT) == 0) return false;
+  bool has_reserve = (combination & HAS_RESERVE) != 0;
+  bool has_protect = (combination & HAS_PROTECT) != 0;
+  unsigned same = HAS_ADVISE_HUGE | (IS_CHECKED || has_reserve ? HAS_GROW : 0);
+  if (IS_CHECKED ? (combination & HAS_COMMIT) == 0 : has_protect != has_reserve) return false;
   return is_possible(combination) && (combination & (same | IS_ZEROED)) == IS_ZEROED;
 }
 

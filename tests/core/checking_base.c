@@ -53,22 +53,25 @@ static char *map_aligned(size_t size, size_t alignment, int protection) {
   return start + before;
 }
 
-static void *allocate_chunk(checking_base_t *checking, size_t size, size_t alignment) {
+static void *allocate_chunk(checking_base_t *checking, size_t size, size_t alignment,
+                            bool is_reserved) {
   require(size > 0 && size % SLAB_BYTES == 0);
   require(alignment >= SLAB_BYTES && (alignment & (alignment - 1)) == 0);
   checking->allocate_count++;
   if (is_failing(checking) || size > checking->bytes_max - checking->chunk_bytes) {
     return NULL;
   }
-  bool needs_commit = checking->base.commit != NULL;
+  bool is_untouchable = checking->base.commit != NULL || is_reserved;
   checked_chunk_t *chunk = find_chunk(checking, NULL, 0);
   size_t page_count = size / checking->base.page_size;
-  chunk->start = map_aligned(size, alignment, needs_commit ? PROT_NONE : PROT_READ | PROT_WRITE);
+  chunk->start = map_aligned(size, alignment, is_untouchable ? PROT_NONE : PROT_READ | PROT_WRITE);
   require(chunk->start != NULL);
   chunk->size = size;
   chunk->is_committed = calloc(page_count, 1);
-  require(chunk->is_committed != NULL);
-  if (!needs_commit) {
+  chunk->is_reserved = calloc(page_count, 1);
+  require(chunk->is_committed != NULL && chunk->is_reserved != NULL);
+  memset(chunk->is_reserved, is_reserved, page_count);
+  if (!is_untouchable) {
     memset(chunk->is_committed, 1, page_count);
     checking->committed_bytes += size;
   }
@@ -87,7 +90,8 @@ static void release_chunk(checking_base_t *checking, char *start, size_t size) {
     checking->committed_bytes -= chunk->is_committed[page] * checking->base.page_size;
   }
   free(chunk->is_committed);
-  chunk->is_committed = NULL;
+  free(chunk->is_reserved);
+  chunk->is_committed = chunk->is_reserved = NULL;
   chunk->start = NULL;
   require(munmap(start, size) == 0);
 }
@@ -102,6 +106,18 @@ static checked_chunk_t *whole_pages(checking_base_t *checking, char *start, size
   return chunk;
 }
 
+static void put_memory_behind(checking_base_t *checking, checked_chunk_t *chunk, size_t page) {
+  size_t page_size = checking->base.page_size;
+  if (chunk->is_committed[page]) {
+    return;
+  }
+  chunk->is_committed[page] = 1;
+  checking->committed_bytes += page_size;
+  if (!checking->base.is_zeroed) {
+    memset(chunk->start + page * page_size, GARBAGE, page_size < 4096 ? page_size : 4096);
+  }
+}
+
 /* Pages that are there already keep what they hold. */
 static bool commit_pages(checking_base_t *checking, char *start, size_t size) {
   size_t first;
@@ -113,14 +129,8 @@ static bool commit_pages(checking_base_t *checking, char *start, size_t size) {
   }
   require(mprotect(start, size, PROT_READ | PROT_WRITE) == 0);
   for (size_t i = 0; i < size / page_size; i++) {
-    if (chunk->is_committed[first + i]) {
-      continue;
-    }
-    chunk->is_committed[first + i] = 1;
-    checking->committed_bytes += page_size;
-    if (!checking->base.is_zeroed) {
-      memset(start + i * page_size, GARBAGE, page_size < 4096 ? page_size : 4096);
-    }
+    require(!chunk->is_reserved[first + i]);
+    put_memory_behind(checking, chunk, first + i);
   }
   return true;
 }
@@ -164,16 +174,45 @@ static void *grow_chunk(checking_base_t *checking, char *start, size_t size, siz
   chunk->start = place;
   chunk->size = new_size;
   chunk->is_committed = realloc(chunk->is_committed, page_count);
-  require(chunk->is_committed != NULL);
+  chunk->is_reserved = realloc(chunk->is_reserved, page_count);
+  require(chunk->is_committed != NULL && chunk->is_reserved != NULL);
   memset(chunk->is_committed, 1, page_count);
+  memset(chunk->is_reserved, 0, page_count);
   checking->chunk_bytes += more;
   checking->committed_bytes += more;
   return place;
 }
 
+/* What was reserved becomes accessible; with commit, it has no memory then. */
+static bool open_reserved(checking_base_t *checking, char *start, size_t size) {
+  size_t first;
+  checked_chunk_t *chunk = whole_pages(checking, start, size, &first);
+  bool has_memory = checking->base.commit == NULL;
+  require(size % SLAB_BYTES == 0 && aligned_to(start, SLAB_BYTES));
+  if (is_failing(checking) ||
+      (has_memory && checking->committed_bytes + size > checking->committed_max)) {
+    return false;
+  }
+  if (has_memory) {
+    require(mprotect(start, size, PROT_READ | PROT_WRITE) == 0);
+  }
+  for (size_t i = 0; i < size / checking->base.page_size; i++) {
+    chunk->is_reserved[first + i] = 0;
+    if (has_memory) {
+      put_memory_behind(checking, chunk, first + i);
+    }
+  }
+  return true;
+}
+
 static bool protect_pages(checking_base_t *checking, char *start, size_t size, bool is_accessible) {
   require(size > 0 && size % 4096 == 0 && aligned_to(start, 4096));
-  find_chunk(checking, start, size);
+  checked_chunk_t *chunk = find_chunk(checking, start, size);
+  size_t first = (size_t)(start - chunk->start) / checking->base.page_size;
+  if (chunk->is_reserved[first]) {
+    require(is_accessible);
+    return open_reserved(checking, start, size);
+  }
   if (!is_accessible && is_failing(checking)) {
     return false;
   }
@@ -186,7 +225,15 @@ static bool protect_pages(checking_base_t *checking, char *start, size_t size, b
 static void *base_allocate(const fe_base_t *base, size_t size, size_t alignment) {
   checking_base_t *checking = checking_of(base);
   pthread_mutex_lock(&checking->mutex);
-  void *chunk = allocate_chunk(checking, size, alignment);
+  void *chunk = allocate_chunk(checking, size, alignment, false);
+  pthread_mutex_unlock(&checking->mutex);
+  return chunk;
+}
+
+static void *base_reserve(const fe_base_t *base, size_t size, size_t alignment) {
+  checking_base_t *checking = checking_of(base);
+  pthread_mutex_lock(&checking->mutex);
+  void *chunk = allocate_chunk(checking, size, alignment, true);
   pthread_mutex_unlock(&checking->mutex);
   return chunk;
 }
@@ -256,6 +303,7 @@ void checking_base_init(checking_base_t *checking, size_t page_size) {
 void checking_base_add_rare(checking_base_t *checking) {
   checking->base.grow = base_grow;
   checking->base.protect = base_protect;
+  checking->base.reserve = base_reserve;
   checking->base.advise_huge = base_advise_huge;
 }
 

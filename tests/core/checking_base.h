@@ -13,13 +13,14 @@ typedef struct checked_chunk {
   char *start; /* NULL: none */
   size_t size;
   unsigned char *is_committed; /* of each page */
+  unsigned char *is_reserved;  /* the same: not accessible yet */
 } checked_chunk_t;
 
 typedef struct checking_base {
   fe_base_t base; /* its functions may be set to NULL before it is used */
   pthread_mutex_t mutex;
   checked_chunk_t chunks[CHUNKS_MAX];
-  size_t allocate_count; /* calls, whether they failed or not */
+  size_t allocate_count; /* calls, whether they failed or not; those of reserve count, too */
   size_t release_count;
   size_t commit_count;
   size_t decommit_count;
@@ -37,7 +38,8 @@ typedef struct checking_base {
  * that is not 0. */
 void checking_base_init(checking_base_t *checking, size_t page_size);
 
-/* The functions that a base seldom has are there as well: grow, protect and advise_huge. */
+/* The functions that a base seldom has are there as well: grow, protect, reserve and advise_huge.
+ */
 void checking_base_add_rare(checking_base_t *checking);
 
 /* Releases the chunks of a base whose release is NULL. */

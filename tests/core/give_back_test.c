@@ -279,18 +279,26 @@ static bool has_name(const void *block) {
   return is_named;
 }
 
-static void mappings_have_a_name_where_the_kernel_allows_it(void **state) {
+static void mappings_have_a_name_on_request(void **state) {
   (void)state;
   if (!kernel_names_mappings()) {
     print_message("          this kernel gives mappings no names (CONFIG_ANON_VMA_NAME)\n");
     skip();
   }
-  static const size_t sizes[] = {100, 100000, 10 * MIB, 300 * MIB};
-  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-    void *block = fe_malloc(sizes[i]);
-    assert_true(has_name(block));
-    fe_free(block);
+  for (int verbose = 0; verbose < 2; verbose++) {
+    assert_int_equal(fe_option_set("verbose", verbose ? "1" : "0"), 0);
+    fe_arenas_t *arenas = fe_arenas_create(&fe_base_mmap, NULL, 0);
+    assert_non_null(arenas);
+    static const size_t sizes[] = {100, 100000, 10 * MIB, 300 * MIB};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+      void *block = fe_heap_alloc(fe_arenas_thread_heap(arenas), sizes[i]);
+      assert_non_null(block);
+      assert_true(has_name(block) == verbose);
+      fe_free(block);
+    }
+    assert_true(fe_arenas_destroy(arenas));
   }
+  assert_int_equal(fe_option_set("verbose", "0"), 0);
 }
 
 int main(void) {
@@ -305,7 +313,7 @@ int main(void) {
       test_that(a_second_trim_has_nothing_to_return),
       test_that(live_blocks_stay_when_others_are_trimmed),
       test_that(memory_goes_back_in_whole_pages_of_the_base),
-      test_that(mappings_have_a_name_where_the_kernel_allows_it),
+      test_that(mappings_have_a_name_on_request),
   };
   return cmocka_run_group_tests_name("give_back", tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
  */
 #include "tests/core/figures.h"
 
+#include <limits.h>
 #include <pthread.h>
 
 enum { THREADS = 40, BLOCKS = 200 };
@@ -216,6 +217,65 @@ static void thousands_of_threads_one_after_the_other_leave_nothing(void **state)
   assert_true(HAS_SANITIZER_MEMORY || resident_bytes() < resident + 4 * MIB);
 }
 
+/* -- Destructors of keys that allocate in every round --------------------------------------------
+ */
+
+static pthread_key_t late_key;
+static char rounds[PTHREAD_DESTRUCTOR_ITERATIONS + 1]; /* the key's values point into it */
+
+static void allocate_once_more(void *round) {
+  void *block = fe_malloc(1000);
+  require(block != NULL);
+  memset(block, 1, 1000);
+  fe_free(block);
+  require(pthread_setspecific(late_key, (char *)round + 1) == 0);
+}
+
+static void *end_late(void *unused) {
+  (void)unused;
+  fe_free(fe_malloc(1000)); /* ferroc's key comes first */
+  require(pthread_setspecific(late_key, &rounds[0]) == 0);
+  pthread_barrier_wait(&all_are_here);
+  return NULL;
+}
+
+static void *begin_late(void *unused) {
+  (void)unused;
+  require(pthread_setspecific(late_key, &rounds[0]) == 0);
+  pthread_barrier_wait(&all_are_here);
+  return NULL;
+}
+
+static void run_late_threads(void *(*body)(void *), size_t count) {
+  pthread_t threads[THREADS];
+  assert_int_equal(pthread_barrier_init(&all_are_here, NULL, (unsigned)count), 0);
+  for (size_t i = 0; i < count; i++) {
+    assert_int_equal(pthread_create(&threads[i], NULL, body, NULL), 0);
+  }
+  for (size_t i = 0; i < count; i++) pthread_join(threads[i], NULL);
+  pthread_barrier_destroy(&all_are_here);
+}
+
+static void destructors_that_allocate_in_every_round_leave_no_heap(void **state) {
+  (void)state;
+  if (HAS_SANITIZER_MEMORY) skip(); /* for it the thread is over in the last round */
+  fe_free(fe_malloc(1));
+  assert_int_equal(pthread_key_create(&late_key, allocate_once_more), 0);
+  size_t before = heap_count();
+  size_t taken = arenas_stats_of(NULL).taken_bytes;
+  for (int round = 0; round < 20; round++) {
+    run_late_threads(end_late, THREADS);
+    run_late_threads(begin_late, THREADS);
+    assert_int_equal(heap_count(), before);
+    assert_int_equal(arenas_stats_of(NULL).taken_bytes, taken);
+  }
+  for (int round = 0; round < 500; round++) {
+    run_late_threads(end_late, 1);
+    assert_in_range(sum_of(NULL).heap_count, before, before + 2);
+  }
+  pthread_key_delete(late_key);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       test_that(they_end_when_nothing_lives_in_them),
@@ -225,6 +285,7 @@ int main(void) {
       test_that(heaps_that_met_a_limit_end_too),
       test_that(a_limit_ends_with_its_thread),
       test_that(thousands_of_threads_one_after_the_other_leave_nothing),
+      test_that(destructors_that_allocate_in_every_round_leave_no_heap),
   };
   return cmocka_run_group_tests_name("thread_heaps_end", tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* A slab whose addresses are given back and come again (core/arena/absent.h), while others take and
- * give its units.
+ * give its units. RESERVED_FIRST: at first it is reserved, and not accessible.
  *
  * One slab of two units; TAKERS threads take a unit, and make the slab present if it is absent; one
  * unmaps it when it is unused; a stranger maps something of his own wherever there is nothing. Each
@@ -8,7 +8,7 @@
  *
  * Checked: nobody touches a unit whose memory is not ours, or is somebody else's too; what a stranger
  * has mapped stays, and is never said to be ours; the slab is lost to nobody: at the end it is there
- * and free, or absent.
+ * and free, or it is absent, or still reserved.
  *
  * Each MUTATION_... leaves out or changes one step, and must be found out. */
 
@@ -21,10 +21,17 @@
 #define ALL 3 /* FE_BITMAP_ALL */
 
 /* What all threads see. */
+mtype = {PRESENT, HELD, RESERVED, ABSENT};
+#ifdef RESERVED_FIRST
+byte free;
+mtype presence = RESERVED;
+bool is_owned, is_accessible;
+#else
 byte free = ALL;
-mtype = {PRESENT, HELD, ABSENT};
 mtype presence = PRESENT;
 bool is_owned = true; /* the bit of core/arena/ownership.h */
+bool is_accessible = true; /* the kernel's side, too */
+#endif
 
 /* What is at the slab's addresses: the kernel's side. */
 mtype = {OURS, NOTHING, THEIRS};
@@ -86,6 +93,7 @@ inline clear_ownership() {
 inline unmap() {
   atomic {
     assert(place == OURS);
+    is_accessible = false;
     place = NOTHING
   }
 }
@@ -99,11 +107,61 @@ inline map() {
 #else
     is_there = place == NOTHING;
     if
-    :: is_there -> place = OURS
+    :: is_there -> place = OURS; is_accessible = true
     :: else
     fi
 #endif
   }
+}
+
+/* The base's protect: there may be no memory. */
+inline make_accessible() {
+  atomic {
+    assert(place == OURS && !is_accessible);
+    if
+    :: is_there = true; is_accessible = true
+    :: is_there = false
+    fi
+  }
+}
+
+inline open_slab() {
+  if
+  :: before == RESERVED -> make_accessible()
+  :: else -> map()
+  fi
+}
+
+/* got: whether the slab was `before`, and the caller has it now. */
+inline hold() {
+#ifdef MUTATION_HELD_BY_A_STORE
+  got = presence == before;
+  if
+  :: got -> atomic { presence = HELD; owner[0] = _pid; owner[1] = _pid }
+  :: else
+  fi
+#else
+  atomic {
+    got = presence == before;
+    if
+    :: got -> presence = HELD; owner[0] = _pid; owner[1] = _pid
+    :: else
+    fi
+  }
+#endif
+}
+
+inline unmap_reserved() {
+  before = RESERVED;
+  hold();
+  if
+  :: got ->
+     if
+     :: unmap(); atomic { disown(ALL); presence = ABSENT }
+     :: true -> atomic { disown(ALL); presence = RESERVED } /* the base refuses */
+     fi
+  :: else
+  fi
 }
 
 inline unmap_slab() {
@@ -123,7 +181,8 @@ inline unmap_slab() {
 
 inline unmap_if_unused() {
   if
-  :: free == ALL ->
+  :: presence == RESERVED -> unmap_reserved()
+  :: presence != RESERVED && free == ALL ->
 #ifdef MUTATION_UNMAPS_WITHOUT_TAKING
      got = true;
 #else
@@ -142,36 +201,26 @@ inline unmap_if_unused() {
 }
 
 inline restore_slab() {
-#ifdef MUTATION_HELD_BY_A_STORE
-  got = presence == ABSENT;
+  before = presence;
   if
-  :: got -> atomic { presence = HELD; owner[0] = _pid; owner[1] = _pid }
-  :: else
+  :: before == RESERVED || before == ABSENT -> hold()
+  :: else -> got = false
   fi;
-#else
-  atomic {
-    got = presence == ABSENT;
-    if
-    :: got -> presence = HELD; owner[0] = _pid; owner[1] = _pid
-    :: else
-    fi
-  };
-#endif
   if
   :: got ->
 #ifdef MUTATION_GIVEN_BEFORE_MAPPED
      presence = PRESENT;
      fe_bitmap_give(ALL);
-     map();
+     open_slab();
      is_owned = true
 #else
-     map();
+     open_slab();
      if
      :: is_there ->
         is_owned = true;
         presence = PRESENT;
         fe_bitmap_give(ALL)
-     :: else -> atomic { disown(ALL); presence = ABSENT }
+     :: else -> atomic { disown(ALL); presence = before }
      fi
 #endif
   :: else
@@ -186,6 +235,7 @@ inline end_of_thread() {
     if
     :: ended_count == TAKERS + 2 ->
        assert((presence == PRESENT && free == ALL && place == OURS && is_owned) ||
+              (presence == RESERVED && free == 0 && place == OURS && !is_owned) ||
               (presence == ABSENT && free == 0 && place != OURS && !is_owned))
     :: else
     fi
@@ -193,13 +243,14 @@ inline end_of_thread() {
 }
 
 inline touch() {
-  assert(place == OURS && is_owned && owner[unit] == _pid)
+  assert(place == OURS && is_accessible && is_owned && owner[unit] == _pid)
 }
 
 proctype taker(byte unit) {
   byte turns;
   byte mask = unit + 1;
   bool got, is_there;
+  mtype before;
   do
   :: turns < TURNS ->
      fe_bitmap_take(mask);
@@ -207,7 +258,7 @@ proctype taker(byte unit) {
      :: got -> touch(); touch(); fe_bitmap_give(mask)
      :: else -> restore_slab()
      fi;
-     atomic { got = false; is_there = false; turns++ }
+     atomic { got = false; is_there = false; before = 0; turns++ }
   :: else -> break
   od;
   end_of_thread()
@@ -216,8 +267,9 @@ proctype taker(byte unit) {
 proctype unmapper() {
   byte turns;
   bool got;
+  mtype before;
   do
-  :: turns < TURNS -> unmap_if_unused(); atomic { got = false; turns++ }
+  :: turns < TURNS -> unmap_if_unused(); atomic { got = false; before = 0; turns++ }
   :: else -> break
   od;
   end_of_thread()

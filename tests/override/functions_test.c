@@ -281,13 +281,16 @@ static void malloc_trim_gives_memory_back(void **state) {
   assert_int_equal(malloc_trim(0), 0); /* nothing was left */
 }
 
-static void mallopt_takes_hints_and_nothing_else(void **state) {
+static void mallopt_answers_as_glibc_does(void **state) {
   (void)state;
   assert_int_equal(mallopt(M_ARENA_MAX, 1), 1);
   assert_int_equal(mallopt(M_MMAP_THRESHOLD, 65536), 1);
   assert_int_equal(__libc_mallopt(M_TRIM_THRESHOLD, 65536), 1);
-  assert_int_equal(mallopt(M_PERTURB, 1), 0);
-  assert_int_equal(mallopt(12345, 1), 0);
+  assert_int_equal(mallopt(M_PERTURB, 1), 1);
+  assert_int_equal(mallopt(12345, 1), 1);
+  assert_int_equal(mallopt(M_MXFAST, 160), 1);
+  assert_int_equal(mallopt(M_MXFAST, 161), 0);
+  assert_int_equal(mallopt(M_MXFAST, -1), 0);
 }
 
 static void malloc_info_writes_xml(void **state) {
@@ -337,7 +340,7 @@ int main(void) {
       cmocka_unit_test(a_foreign_block_is_left_alone_with_a_message),
       cmocka_unit_test(mallinfo_counts_what_is_in_use),
       cmocka_unit_test(malloc_trim_gives_memory_back),
-      cmocka_unit_test(mallopt_takes_hints_and_nothing_else),
+      cmocka_unit_test(mallopt_answers_as_glibc_does),
       cmocka_unit_test(malloc_info_writes_xml),
       cmocka_unit_test(malloc_stats_writes_to_stderr),
   };
