@@ -101,7 +101,9 @@ typedef struct limited {
 static void use_all_under_a_limit(void *argument) {
   const limited_t *limited = argument;
   size_t now = limited->resource == RLIMIT_AS ? mapped_bytes() : promised_bytes();
-  struct rlimit limit = {now + 256 * MIB, RLIM_INFINITY};
+  struct rlimit limit;
+  require(getrlimit(limited->resource, &limit) == 0);
+  limit.rlim_cur = now + 256 * MIB;
   require(setrlimit(limited->resource, &limit) == 0);
   fe_heap_t *heap = fe_thread_heap();
   size_t first_count = 0;
