@@ -256,6 +256,26 @@ static void libraries_come_and_go(void **state) {
   with_busy_threads(load_and_unload);
 }
 
+/* Blocks go back and forth, as between PHP and its extensions. */
+static void libraries_may_be_bound_deeply(void **state) {
+  (void)state;
+  void *library = dlopen("tests/override/plugin.so", RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND);
+  if (library == NULL) fail_msg("%s", dlerror());
+  void *function = dlsym(library, "plugin_block");
+  void (*plugin_free)(void *) = (void (*)(void *))dlsym(library, "plugin_free");
+  assert_true(function != NULL && plugin_free != NULL);
+  for (size_t i = 0; i < 100; i++) {
+    void *block = call_plugin(function);
+    assert_true(is_ferrocs(block));
+    free(block);
+    plugin_free(malloc(1000 * i));
+    plugin_free(strdup("from the program"));
+  }
+  assert_int_equal(dlclose(library), 0);
+  assert_null(dlopen("tests/override/none.so", RTLD_NOW | RTLD_DEEPBIND));
+  assert_non_null(strstr(dlerror(), "none.so"));
+}
+
 /* This program does not have the C++ library until now. */
 static void cxx_code_may_come_late(void **state) {
   (void)state;
@@ -282,6 +302,7 @@ int main(void) {
       cmocka_unit_test(a_threads_first_block_may_be_the_c_librarys),
       cmocka_unit_test(children_of_a_busy_program_allocate_and_free),
       cmocka_unit_test(libraries_come_and_go),
+      cmocka_unit_test(libraries_may_be_bound_deeply),
       cmocka_unit_test(cxx_code_may_come_late),
   };
   return cmocka_run_group_tests_name("override: life", tests, NULL, NULL);

@@ -10,6 +10,9 @@ __attribute__((constructor)) static void come(void) { kept = strdup("allocated b
 
 __attribute__((destructor)) static void go(void) { free(kept); }
 
+/* Frees a block of the caller's. */
+__attribute__((visibility("default"))) void plugin_free(void *block) { free(block); }
+
 /* A block for the caller to free. */
 __attribute__((visibility("default"))) char *plugin_block(size_t size) {
   char *block = malloc(size);
