@@ -438,8 +438,12 @@ FE_API void fe_set_message_function(fe_message_function_t function);
 /* -- Figures --------------------------------------------------------------------------------
  *
  * Whoever holds a heap counts what happens in it. Other threads may read these figures at any time,
- * and wait for none but each other: the live blocks are those of that moment. Since they wait, they
- * must not be asked for in handlers of signals and of fork. Blocks that other threads freed count
+ * and wait for none but each other: the live blocks are those of that moment. Where they cannot
+ * wait, in the handlers of a fork, the sums over heaps are refused (EBUSY, and a line on stderr).
+ * So they are, after ten seconds, in the handler of a signal that came while its thread looked at
+ * all heaps itself; a heap in whose slow ways it came counts as it was when it was looked at last.
+ * A handler that may come in the midst of its thread's malloc or free must not ask for fe_stats,
+ * nor for fe_heap_stats of a heap that the thread holds. Blocks that other threads freed count
  * as live until the holder takes them in, which fe_heap_stats, fe_heap_collect and the allocations
  * that find no free block do; large blocks of threads' heaps go at once. Peaks are noted on the
  * cold paths alone: what was asked for at a peak is in it, else it may be off by 64 KiB for each

@@ -244,8 +244,8 @@ void fe_heap_refresh_figures_inside(fe_heap_t *heap) {
 }
 
 void fe_heap_look_at_figures(fe_heap_t *heap) {
-  if (fe_gate_is_lost(atomic_load_explicit(&heap->gate, memory_order_relaxed))) return;
-  uint32_t gate = fe_gate_enter(&heap->gate);
+  uint32_t gate;
+  if (!fe_gate_enter_soon(&heap->gate, FE_RECLAIM_PATIENCE_MS, &gate)) return;
   fe_heap_publish_shards(heap, NULL);
   fe_raise_peak(heap);
   fe_gate_leave(&heap->gate, gate);

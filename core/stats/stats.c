@@ -266,7 +266,11 @@ static bool hand_out_heap_stats(const char *function, fe_heap_stats_t *out,
 
 void fe_stats_refresh_thread_heap(const fe_arenas_t *arenas) {
   fe_heap_t *heap = fe_held_on(arenas);
-  if (heap != NULL) fe_heap_refresh_figures(heap);
+  uint32_t gate;
+  /* Somebody who is inside may be this thread, in whose midst a signal came. */
+  if (heap == NULL || !fe_gate_try(&heap->gate, &gate)) return;
+  fe_heap_refresh_figures_inside(heap);
+  fe_gate_leave(&heap->gate, gate);
 }
 
 bool fe_heap_stats(fe_heap_t *heap, fe_heap_stats_t *out) {
