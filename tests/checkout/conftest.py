@@ -41,13 +41,13 @@ int main() {{
 """
 
 
-def run(*command, cwd, **changes):
+def run(*command, cwd, with_errors=False, **changes):
     """Runs a program that must succeed, outside of what Bazel tells its tests, and returns what it prints."""
     env = {name: value for name, value in os.environ.items() if not re.match("TEST_|RUNFILES|BUILD_|PYTHON", name)}
     env.update(changes)
     done = subprocess.run([str(word) for word in command], cwd=cwd, env=env, capture_output=True, text=True)
     assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
-    return done.stdout
+    return done.stdout + (done.stderr if with_errors else "")
 
 
 def files_of_the_tree():
@@ -85,8 +85,8 @@ class Bazel:
         self.cwd = cwd
         self.startup = [f"--output_user_root={folder}", "--max_idle_secs=60"]
 
-    def __call__(self, command, *arguments):
-        return run(self.program, *self.startup, command, "--color=no", "--curses=no", *arguments, cwd=self.cwd)
+    def __call__(self, command, *arguments, **options):
+        return run(self.program, *self.startup, command, "--color=no", "--curses=no", *arguments, cwd=self.cwd, **options)
 
 
 @pytest.fixture(scope="module")
