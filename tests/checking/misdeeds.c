@@ -10,8 +10,8 @@
 
 #define MIB ((size_t)1 << 20)
 
-/* What is read or written by mistake; volatile, so that the compiler leaves it alone, and it does not
- * see where. */
+/* What is read or written by mistake; volatile, so that the compiler leaves it alone, and it does
+ * not see where. */
 static char read_byte(const volatile char *place) {
   __asm__("" : "+r"(place));
   return *place;
