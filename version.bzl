@@ -1,6 +1,4 @@
-"""The version: of the libraries, their file names, and what pkg-config and CMake are told."""
-
-VERSION = "0.1.0"
+"""What the files of the shared library are named by. The version itself is in core/ferroc.h."""
 
 # Goes up when programs that were linked with an older library would not run with this one.
 SO_VERSION = "0"

@@ -2,6 +2,7 @@
 
 load("@rules_cc//cc:cc_library.bzl", "cc_library")
 load("@rules_cc//cc/common:cc_info.bzl", "CcInfo")
+load("//tools:languages.bzl", "C", "CXX")
 
 _FLAGS = [
     "-fvisibility=hidden",
@@ -46,7 +47,8 @@ CHECKING_VARIANTS = {
 def fe_floor(name, visibility, floors_below = [], srcs = None, hosted = [], freestanding = [], copts = [], **kwargs):
     """A floor of the core: all .c and .cc files of its folder, and its .h files for those above.
 
-    Makes two libraries: `name`, and `name`_dlopen for shared libraries that a running program loads; those of
+    Makes two libraries: `name`, and `name`_dlopen for shared libraries that a running program loads, each with a part for
+    what is written in C++; those of
     CHECKING_VARIANTS, for tests of what they find; and the files `freestanding`, of which //core:bare_metal_* are made.
 
     Args:
@@ -78,25 +80,33 @@ def fe_floor(name, visibility, floors_below = [], srcs = None, hosted = [], free
     ]
     for checking, checking_flags in CHECKING_VARIANTS.items():
         variants.append(("_" + checking, _TLS_AT_START + checking_flags, ["manual"]))
+    sources_in_cxx = native.glob(["*.cc"], allow_empty = True)
     for suffix, flags, tags in variants:
-        cc_library(
-            name = name + suffix,
-            srcs = srcs or native.glob(["*.c", "*.cc"], exclude = freestanding, allow_empty = True),
-            hdrs = native.glob(["*.h"], allow_empty = True),
-            copts = _FLAGS + copts + flags + select({
-                "//core:release": _RELEASE_FLAGS,
-                "//conditions:default": [],
-            }),
-            linkopts = ["-lpthread"],
-            linkstatic = True,
+        parts = [(name + suffix, srcs or native.glob(["*.c"], exclude = freestanding, allow_empty = True), C)]
+        if sources_in_cxx:
+            parts.append((name + suffix + "_in_cxx", sources_in_cxx, CXX))
+        for part, sources, language in parts:
+            is_floor = part == name + suffix
+            cc_library(
+                name = part,
+                srcs = sources,
+                hdrs = native.glob(["*.h"], allow_empty = True),
+                copts = language + _FLAGS + copts + flags + select({
+                    "//core:release": _RELEASE_FLAGS,
+                    "//conditions:default": [],
+                }),
+                linkopts = ["-lpthread"],
+                linkstatic = True,
 
-            # A shared library of ours holds the functions that nobody in it calls.
-            alwayslink = True,
-            tags = tags,
-            visibility = visibility,
-            deps = ["//core:api"] + ["//core/%s:%s%s" % (floor, floor, suffix) for floor in floors_below],
-            **kwargs
-        )
+                # A shared library of ours holds the functions that nobody in it calls.
+                alwayslink = True,
+                tags = tags,
+                visibility = visibility if is_floor else ["//visibility:private"],
+                deps = ["//core:api"] +
+                       ["//core/%s:%s%s" % (floor, floor, suffix) for floor in floors_below] +
+                       [":" + other for other, _, _ in parts if is_floor and other != part],
+                **kwargs
+            )
 
     native.filegroup(
         name = "freestanding",

@@ -26,6 +26,29 @@ extern "C" {
 #define FE_API
 #endif
 
+/* -- Version ---------------------------------------------------------------------------------
+ *
+ * Libraries, packages and what pkg-config and CMake are told have theirs from here.
+ */
+
+#define FE_VERSION_MAJOR 0
+#define FE_VERSION_MINOR 1
+#define FE_VERSION_PATCH 0
+
+/* Of this header: 100 for 0.1.0, 10203 for 1.2.3. */
+#define FE_VERSION (FE_VERSION_MAJOR * 10000 + FE_VERSION_MINOR * 100 + FE_VERSION_PATCH)
+
+/* The same as text: "0.1.0". */
+#define FE_VERSION_STRING \
+  FE_AS_TEXT_(FE_VERSION_MAJOR) "." FE_AS_TEXT_(FE_VERSION_MINOR) "." FE_AS_TEXT_(FE_VERSION_PATCH)
+#define FE_AS_TEXT_(number) FE_AS_TEXT_AS_IT_IS_(number)
+#define FE_AS_TEXT_AS_IT_IS_(number) #number
+
+/* FE_VERSION and FE_VERSION_STRING of the library, which may be another one than the header's where
+ * it is a shared one. Any thread. */
+FE_API int fe_version(void);
+FE_API const char *fe_version_string(void);
+
 /* -- The calling thread's heap ---------------------------------------------------------------
  *
  * Any thread may call these at any time, and may free what another thread allocated. Semantics

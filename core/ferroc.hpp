@@ -14,6 +14,10 @@
 #ifndef FERROC_HPP
 #define FERROC_HPP
 
+#if __cplusplus < 201703L
+#error "ferroc.hpp needs C++17: -std=c++17 or later"
+#endif
+
 #include <cerrno>
 #include <cstddef>
 #include <limits>

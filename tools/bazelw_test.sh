@@ -34,11 +34,13 @@ done
 END
 }
 
-# check TEXT STATUS VARIABLE=VALUE...: bazelw test //x must end with this status on this machine.
+command=(test //x)
+
+# check TEXT STATUS VARIABLE=VALUE...: bazelw with the command must end with this status on this machine.
 check() {
   local text=$1 expected=$2 status=0
   shift 2
-  "${as_user[@]}" env -i PATH="$bin" ABSENT= "$@" "$bazelw" test //x >"$TEST_TMPDIR/output" 2>&1 </dev/null || status=$?
+  "${as_user[@]}" env -i PATH="$bin" ABSENT= "$@" "$bazelw" "${command[@]}" >"$TEST_TMPDIR/output" 2>&1 </dev/null || status=$?
   if ((status == expected)); then
     echo "ok - $text"
   else
@@ -75,6 +77,52 @@ check "missing packages are installed" 0 ABSENT="lua-unit libcmocka-dev"
 check_output "these and no others are installed" "--no-install-recommends lua-unit libcmocka-dev -qq"
 check_output "it says what it installs" "bazelw: installing what is missing: lua-unit libcmocka-dev"
 check_output "then Bazel starts" "bazel: test //x"
+
+stand_in apt-get <<'END'
+echo "apt-get: $*"
+[[ $* != *--assume-no* ]] || printf '%s\n' "Need to get 5 MB of archives." "After this operation, 9 MB of additional disk space will be used."
+END
+check "the size is asked for" 0 ABSENT="lua-unit"
+check_output "it says what is fetched" "bazelw: Need to get 5 MB"
+check_output "it says what that takes" "bazelw: After this operation, 9 MB"
+
+# Everything but Bazel and gcc is absent: what does a command install?
+everything="spin qemu-system-arm lua-unit libcmocka-dev python3-pytest clang-14 redis-tools default-jdk-headless pkg-config \
+liblua5.4-dev libreadline8 python3-dev libjemalloc2 libclang-rt-14-dev valgrind gcc-aarch64-linux-gnu clang-format"
+
+# installs TEXT PACKAGES WORD...: bazelw with these words must install these packages and no others of $everything.
+installs() {
+  local text=$1 packages=$2 package
+  shift 2
+  new_machine
+  rm "$bin"/{clang-14,clang-format,valgrind,spin}
+  command=("$@")
+  check "$text: Bazel starts" 0 ABSENT="$everything"
+  for package in $everything; do
+    if [[ " $packages " == *" $package "* ]]; then
+      check_output "$text: $package is installed" " $package "
+    else
+      check_output "$text: $package is not installed" '!' " $package "
+    fi
+  done
+  command=(test //x)
+}
+
+lua="pkg-config liblua5.4-dev libreadline8"
+installs "tests" "$everything" test //tests/core:heap_test
+installs "all targets" "$everything" build -c opt //...
+installs "a target that nobody knows" "$everything" run //tests/fuzz -- -runs=5
+installs "the installer" "" run //:install -- --prefix //tests/x
+installs "the library" "" build --config=release -k -c opt //:ferroc //core:ferroc
+installs "Lua" "$lua" run -c opt //bindings/lua:ferroc-lua -- test.lua ...
+installs "Python" "python3-dev" --output_base=/x build --config release //bindings/python:package
+installs "the bench" "$lua python3-dev libjemalloc2" run //bench -- --quick
+installs "the bench that counts instructions" "$lua python3-dev libjemalloc2 valgrind" run //bench -- --instructions
+installs "the library for valgrind" "valgrind" build --config=valgrind //:ferroc
+installs "bare metal" "gcc-aarch64-linux-gnu" build //core:bare_metal_arm
+installs "several" "clang-format python3-dev" build //tools:format //bindings/python:ferroc-python
+installs "a command without targets" "" shutdown
+new_machine
 
 check "a library chosen by a variable is not installed" 0 ABSENT="lua-unit liblua5.4-dev libcmocka-dev" \
   LUA_DIR=/opt/lua LUAUNIT=/opt/luaunit.lua CMOCKA_DIR=/opt/cmocka

@@ -1,6 +1,6 @@
-"""All that is looked up on this machine, for WORKSPACE (Bazel 4) and MODULE.bazel (later ones).
+"""All repositories that ferroc needs, for WORKSPACE files (Bazel 4), ours and others', and MODULE.bazel (later ones).
 
-Each is looked up when a target first needs it, so a missing one hinders nobody else.
+What is looked up on this machine is looked up when a target first needs it, so a missing one hinders nobody else.
 """
 
 load("//tools:cmocka.bzl", "cmocka_repository")
@@ -9,8 +9,33 @@ load("//tools:python.bzl", "python_repository", "python_test_repository")
 
 def local_repositories():
     """Defines the repositories @cmocka, @lua54, @luaunit, @python and @python_test."""
-    cmocka_repository(name = "cmocka")
-    lua_repository(name = "lua54")
-    luaunit_repository(name = "luaunit")
-    python_repository(name = "python")
-    python_test_repository(name = "python_test")
+    for name, repository in {
+        "cmocka": cmocka_repository,
+        "lua54": lua_repository,
+        "luaunit": luaunit_repository,
+        "python": python_repository,
+        "python_test": python_test_repository,
+    }.items():
+        if not native.existing_rule(name):
+            repository(name = name)
+
+def _compat_impl(repository_ctx):
+    # Not by the label of what is in there: .bazelignore hides that.
+    tools = repository_ctx.path(Label("//tools:repositories.bzl")).dirname
+    folder = tools.get_child("compat").get_child(repository_ctx.attr.part)
+    for child in folder.readdir():
+        repository_ctx.symlink(child, child.basename)
+
+_compat_repository = repository_rule(
+    implementation = _compat_impl,
+    attrs = {"part": attr.string(mandatory = True)},
+    local = True,
+    doc = "One of the rule sets that Bazel 4 would download, replaced by the rules that it has itself.",
+)
+
+def ferroc_repositories():
+    """For the WORKSPACE of whoever builds ferroc into his programs; what is defined before stays as it is."""
+    for name in ["rules_cc", "rules_java", "rules_proto", "rules_shell", "remote_coverage_tools"]:
+        if not native.existing_rule(name):
+            _compat_repository(name = name, part = name)
+    local_repositories()

@@ -11,6 +11,7 @@
 #include "bindings/lua/interpreter_call.h"
 #include "bindings/lua/interpreter_line.h"
 #include "bindings/lua/interpreter_repl.h"
+#include "bindings/users_folder.h"
 
 /* What the options say. */
 typedef struct fe_command_line {
@@ -266,6 +267,7 @@ int fe_interpreter_main(int argc, char **argv, const fe_interpreter_host_t *host
   fe_interpreter_run_t run = {.host = host,
                               .name = is_named ? argv[0] : host->name,
                               .command_line = read_command_line(argc, argv)};
+  fe_go_to_users_folder();
   if (run.command_line.bad_option != NULL) {
     print_usage(&run);
     return EXIT_FAILURE;

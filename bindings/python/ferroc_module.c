@@ -5,6 +5,7 @@
 
 #include "bindings/python/allocators.h"
 #include "bindings/python/ferroc_python.h"
+#include "core/ferroc.h"
 
 static PyObject *none_or_runtime_error(const char *refusal) {
   if (refusal != NULL) {
@@ -56,7 +57,8 @@ static PyMethodDef methods[] = {
 };
 
 static int add_constants(PyObject *module) {
-  if (PyModule_AddIntConstant(module, "RAW", FE_PYTHON_RAW) < 0 ||
+  if (PyModule_AddStringConstant(module, "VERSION", FE_VERSION_STRING) < 0 ||
+      PyModule_AddIntConstant(module, "RAW", FE_PYTHON_RAW) < 0 ||
       PyModule_AddIntConstant(module, "MEM", FE_PYTHON_MEM) < 0) {
     return -1;
   }

@@ -16,6 +16,7 @@
 #include "bindings/python/environment.h"
 #include "bindings/python/ferroc_module.h"
 #include "bindings/python/ferroc_python.h"
+#include "bindings/users_folder.h"
 
 #ifdef Py_GIL_DISABLED
 static const unsigned routable_domains = FE_PYTHON_RAW;
@@ -86,6 +87,7 @@ static void initialize(int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
+  fe_go_to_users_folder();
   route_domains();
   PyMemAllocatorEx routed_raw;
   PyMem_GetAllocator(PYMEM_DOMAIN_RAW, &routed_raw);

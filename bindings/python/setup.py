@@ -3,12 +3,22 @@
 Everything else about the package is in pyproject.toml.
 """
 
+import atexit
 import os
 import platform
+import re
+import shutil
+import tempfile
 from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.command.egg_info import egg_info
+
+try:
+    from setuptools.command.build import build
+except ImportError:  # setuptools before 62.4
+    from distutils.command.build import build
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -40,6 +50,35 @@ def compile_options():
     return options + ["-ftls-model=global-dynamic", "-fno-plt"]
 
 
+def version():
+    """Return what core/ferroc.h has."""
+    header = (ROOT / "core" / "ferroc.h").read_text(encoding="utf-8")
+    return ".".join(re.findall(r"^#define FE_VERSION_(?:MAJOR|MINOR|PATCH) (\d+)$", header, re.MULTILINE))
+
+
+def scratch(name):
+    """Return a new folder that goes with this process: no object of an earlier build is taken, and the checkout stays as it is."""
+    folder = tempfile.mkdtemp(prefix=f"ferroc-{name}-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+class BuildElsewhere(build):
+    """Builds in a scratch folder, unless another one is asked for."""
+
+    def initialize_options(self):
+        super().initialize_options()
+        self.build_base = scratch("build")
+
+
+class DescribeElsewhere(egg_info):
+    """Puts what describes the package there as well; who asks for another place gets that one."""
+
+    def initialize_options(self):
+        super().initialize_options()
+        self.egg_base = scratch("egg")
+
+
 class BuildExtension(build_ext):
     """Keeps the object files of the core in the build folder: their sources' paths begin with ../.."""
 
@@ -49,7 +88,7 @@ class BuildExtension(build_ext):
 
 
 setup(
-    cmdclass={"build_ext": BuildExtension},
+    cmdclass={"build": BuildElsewhere, "build_ext": BuildExtension, "egg_info": DescribeElsewhere},
     ext_modules=[
         Extension(
             "ferroc._ferroc",
@@ -60,4 +99,5 @@ setup(
             libraries=["pthread"],
         )
     ],
+    version=version(),
 )

@@ -10,9 +10,17 @@
 
 #define MIB ((size_t)1 << 20)
 
-/* What is read or written by mistake; volatile, so that the compiler leaves it alone. */
-static char read_byte(const volatile char *place) { return *place; }
-static void write_byte(volatile char *place) { *place = 'x'; }
+/* What is read or written by mistake; volatile, so that the compiler leaves it alone, and it does
+ * not see where. */
+static char read_byte(const volatile char *place) {
+  __asm__("" : "+r"(place));
+  return *place;
+}
+
+static void write_byte(volatile char *place) {
+  __asm__("" : "+r"(place));
+  *place = 'x';
+}
 
 static volatile char sink;
 

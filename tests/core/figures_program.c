@@ -26,6 +26,7 @@ static void make_heaps(void) {
     }
     if (fe_heap_alloc(heaps[i], 1000000 + i) == NULL) exit(1);
   }
+  if (fe_heap_alloc(heaps[0], (size_t)200 << 20) == NULL) exit(1); /* in a chunk of its own */
 }
 
 static void write_to_stdout(void *user_data, const char *text, size_t length) {

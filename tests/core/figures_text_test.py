@@ -4,6 +4,8 @@ well-formed HTML with data that adds up."""
 import html.parser
 import json
 import os
+import re
+import shutil
 import subprocess
 
 import pytest
@@ -29,7 +31,7 @@ def test_json_holds_the_memory_and_the_sum_of_all_heaps():
     assert heaps["used_bytes"] == sum(used.values())
     assert heaps["requested_bytes"] <= heaps["used_bytes"]
     assert heaps["requested_is_estimate"] is True
-    assert heaps["large_block_count"] == len(used)
+    assert heaps["large_block_count"] == len(used) + 1
     if heaps["classes"]:  # builds with small shards have no figures by size
         in_shards = sum(size["block_size"] * size["live_count"] for size in heaps["classes"])
         elsewhere = heaps["nursery_used_bytes"] + heaps["mixed_used_bytes"] + heaps["large_used_bytes"]
@@ -159,3 +161,32 @@ def test_the_maps_data_add_up(page):
     assert live + data["heaps"]["large_used_bytes"] == data["heaps"]["used_bytes"]
     owners = {cell[1] for slab in data["slabs"] for cell in slab["cells"] if cell[0] == "blocks"}
     assert owners <= set(nurseries)
+
+
+UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+
+
+def shown(text, title):
+    """What the page shows beside or below a title, as bytes, and by how much that may be rounded."""
+    number, unit = re.search(rf"^{title}\s([\d.]+) (\w+)", text, re.MULTILINE).groups()
+    return float(number) * UNITS[unit], UNITS[unit] if "." not in number else UNITS[unit] / 10
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="node is missing (Debian: nodejs)")
+def test_the_maps_bar_and_cards_say_the_same(page):
+    """A block that lies outside of all slabs is live in both, and what a large block does not use in neither."""
+    program = ["node", os.environ["FIGURES_SHOWN"], "tiles", "bar_keys"]
+    text = subprocess.run(program, input=page.text, capture_output=True, check=True, text=True).stdout
+    heaps = json.loads(page.scripts[0])["heaps"]
+    parts = re.findall(r"^(.+) [\d.]+ [KMG]?i?B \(", text, re.MULTILINE)
+    assert len(parts) == 10
+    live = [shown(text, part) for part in parts if part.startswith("live ")]
+    assert len(live) == 4
+    card, rounded = shown(text, "In live blocks")
+    assert abs(card - heaps["used_bytes"]) <= rounded
+    assert abs(card - sum(part for part, _ in live)) <= rounded + sum(by for _, by in live)
+    large, rounded = shown(text, "live large blocks")
+    assert abs(large - heaps["large_used_bytes"]) <= rounded
+    whole = [shown(text, part) for part in parts]
+    committed, rounded = shown(text, "Committed")
+    assert abs(committed - sum(part for part, _ in whole)) <= rounded + sum(by for _, by in whole)

@@ -32,8 +32,8 @@ def check(program, kind, tree):
     assert run(program, **settings) == "served\n"
 
 
-def pkg_config(tree, *options):
-    return run("pkg-config", *options, "ferroc", PKG_CONFIG_PATH=str(tree / "lib/here/pkgconfig"))
+def pkg_config(tree, *options, package="ferroc"):
+    return run("pkg-config", *options, package, PKG_CONFIG_PATH=str(tree / "lib/here/pkgconfig"))
 
 
 @needs("pkg-config", "pkg-config")
@@ -50,6 +50,17 @@ def test_pkg_config_builds_programs_that_are_static_altogether(moved_tree, tmp_p
     flags = pkg_config(moved_tree, "--static", "--cflags", "--libs").split()
     run(*COMPILERS[source], "-static", PROGRAMS / source, "-o", tmp_path / "program", *flags)
     check(tmp_path / "program", "static", moved_tree)
+
+
+@needs("pkg-config", "pkg-config")
+@languages
+def test_pkg_config_builds_programs_on_the_static_library_alone(moved_tree, tmp_path, source):
+    flags = pkg_config(moved_tree, "--cflags", "--libs", package="ferroc-static").split()
+    run(*COMPILERS[source], PROGRAMS / source, "-o", tmp_path / "program", *flags)
+    check(tmp_path / "program", "static", moved_tree)
+    (tmp_path / "whose.c").write_text(WHOSE_MALLOC)
+    run("gcc", "-fno-builtin", tmp_path / "whose.c", "-o", tmp_path / "whose", *flags)
+    assert run(tmp_path / "whose") == "libc's\n"
 
 
 @needs("pkg-config", "pkg-config")

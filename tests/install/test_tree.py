@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-VERSION = re.search(r'^VERSION = "(.*)"$', Path("version.bzl").read_text(), re.MULTILINE).group(1)
+HEADER = Path("core/ferroc.h").read_text()
+VERSION = ".".join(re.findall(r"^#define FE_VERSION_(?:MAJOR|MINOR|PATCH) (\d+)$", HEADER, re.MULTILINE))
 SO_VERSION = re.search(r'^SO_VERSION = "(.*)"$', Path("version.bzl").read_text(), re.MULTILINE).group(1)
 
 
@@ -30,6 +31,7 @@ def test_these_files_and_no_others_are_installed(tree):
         f"lib/libferroc.so.{SO_VERSION}",
         f"lib/libferroc.so.{VERSION}",
         "lib/pkgconfig/ferroc.pc",
+        "lib/pkgconfig/ferroc-static.pc",
         "lib/cmake/ferroc/ferrocConfig.cmake",
         "lib/cmake/ferroc/ferrocConfigVersion.cmake",
         "share/doc/ferroc/README.md",
@@ -61,8 +63,18 @@ def test_the_shared_library_s_links_and_soname_follow_the_version(tree):
     assert f"Library soname: [libferroc.so.{SO_VERSION}]" in dynamic
 
 
-def test_the_python_package_has_the_same_version():
-    assert f'__version__ = "{VERSION}"' in Path("bindings/python/ferroc/__init__.py").read_text()
+def test_all_say_the_header_s_version(tree):
+    assert re.fullmatch(r"\d+\.\d+\.\d+", VERSION)
+    for name in ("ferroc.pc", "ferroc-static.pc"):
+        assert f"\nVersion: {VERSION}\n" in (tree / "lib/pkgconfig" / name).read_text()
+    assert f'set(PACKAGE_VERSION "{VERSION}")' in (tree / "lib/cmake/ferroc/ferrocConfigVersion.cmake").read_text()
+
+
+def test_links_of_the_installed_readme_lead_somewhere(tree):
+    readme = tree / "share/doc/ferroc/README.md"
+    for target in re.findall(r"\]\(([^)]*)\)", readme.read_text()):
+        assert re.match("[a-z]+:|#", target) or (readme.parent / target).exists(), target
+    assert "core/README.md" in readme.read_text()
 
 
 def test_installed_headers_include_no_header_by_its_place_in_the_source_tree(tree):

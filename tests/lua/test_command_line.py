@@ -1,6 +1,7 @@
 """ferroc-lua does with a command line what lua does: exit code, output, messages."""
 
 import os
+import shutil
 
 import pytest
 
@@ -267,3 +268,18 @@ def test_c_modules_find_lua_in_the_program(folder):
     ferroc, lua = run_both(["-e", "print(require('c_module').add(2, 3))"], folder, env=env)
     assert ferroc == lua
     assert ferroc.stdout == "5\n"
+
+
+def test_under_bazel_run_paths_are_those_of_the_user_s_folder(folder, tmp_path):
+    """`bazel run` starts a program in the folder of its runfiles; a child that stands elsewhere stays there."""
+    program = tmp_path / "ferroc-lua"
+    shutil.copy(FERROC_TEST_LUA, program)
+    runfiles = tmp_path / "ferroc-lua.runfiles" / "ferroc"
+    runfiles.mkdir(parents=True)
+    script = ["args.lua", "a"]
+    env = {"BUILD_WORKING_DIRECTORY": str(folder)}
+    expected = run(program, script, folder)
+    assert expected.exit_code == 0
+    assert run(program, script, runfiles, env=env) == expected
+    assert run(program, script, tmp_path, env=env).exit_code == 1
+    assert run(program, script, runfiles, env={"BUILD_WORKING_DIRECTORY": "/no/folder"}).exit_code == 1

@@ -1,7 +1,9 @@
 """Child processes of ferroc-python run, and run in ferroc-python where they are started by sys.executable."""
 
+import shutil
+
 import pytest
-from support import FERROC_TEST_PYTHON, output_of, output_of_code
+from support import FERROC_TEST_PYTHON, environment, output_of, output_of_code, run
 
 POOL = """
 import multiprocessing, sys
@@ -97,3 +99,17 @@ def test_asyncio_with_subprocesses():
         asyncio.run(main())
     """
     assert output_of_code(FERROC_TEST_PYTHON, code) == "[1, 2, 3, 4]\n"
+
+
+def test_under_bazel_run_paths_are_those_of_the_user_s_folder(tmp_path):
+    """`bazel run` starts a program in the folder of its runfiles; a child that stands elsewhere stays there."""
+    program = tmp_path / "ferroc-python"
+    shutil.copy(FERROC_TEST_PYTHON, program)
+    runfiles = tmp_path / "ferroc-python.runfiles" / "ferroc"
+    runfiles.mkdir(parents=True)
+    (tmp_path / "user").mkdir()
+    (tmp_path / "user" / "script.py").write_text("import os, sys; print(os.getcwd(), sys.argv)")
+    env = environment(BUILD_WORKING_DIRECTORY=str(tmp_path / "user"))
+    expected = f"{tmp_path}/user ['script.py', 'a']\n"
+    assert output_of(str(program), "script.py", "a", cwd=runfiles, env=env) == expected
+    assert run(str(program), "script.py", "a", cwd=tmp_path, env=env).returncode == 2

@@ -114,6 +114,11 @@ fill_in() {
   echo "${text//@so_version@/"$so_version"}"
 }
 
+# without_links FILE: its text, with names alone instead of links to what is not installed.
+without_links() {
+  sed -E 's/\[([^]]+)\]\(([^):#][^):]*)\)/\1/g' "$1"
+}
+
 install_all() {
   local file
   read -r version so_version <"$here/version.txt"
@@ -124,11 +129,14 @@ install_all() {
   put "$libdir/libferroc.so.$version" 755 <"$here/libferroc.so"
   put_link "$libdir/libferroc.so.$so_version" "libferroc.so.$version"
   put_link "$libdir/libferroc.so" "libferroc.so.$so_version"
-  fill_in ferroc.pc.in 1 | put "$libdir/pkgconfig/ferroc.pc" 644
+  for file in ferroc.pc ferroc-static.pc; do
+    fill_in $file.in 1 | put "$libdir/pkgconfig/$file" 644
+  done
   for file in ferrocConfig.cmake ferrocConfigVersion.cmake; do
     fill_in $file.in 2 | put "$libdir/cmake/ferroc/$file" 644
   done
-  for file in README.md LICENSE-APACHE LICENSE-MIT; do
+  without_links "$here/../../README.md" | put "share/doc/ferroc/README.md" 644
+  for file in LICENSE-APACHE LICENSE-MIT; do
     put "share/doc/ferroc/$file" 644 <"$here/../../$file"
   done
 }

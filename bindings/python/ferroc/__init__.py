@@ -20,7 +20,7 @@ else:
 
 __all__ = ["DOMAINS", "domains", "install", "owns", "uninstall", "used_memory"]
 
-__version__ = "0.1.0"
+__version__ = _ferroc.VERSION
 
 #: The three domains of Python's memory manager: buffers allocated without the GIL, other buffers,
 #: and objects.

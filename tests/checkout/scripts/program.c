@@ -1,0 +1,6 @@
+#include <ferroc.h>
+
+int main(void) {
+  fe_free(fe_malloc(100));
+  return 0;
+}
