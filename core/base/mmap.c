@@ -64,10 +64,6 @@ static void *mmap_allocate(const fe_base_t *base, size_t size, size_t alignment)
     munmap(start, size);
     start = map_and_trim(size, alignment);
   }
-  if (start != NULL && !fe_is_address((uintptr_t)start + size - 1)) {
-    munmap(start, size);
-    return NULL;
-  }
   if (start != NULL) name_mapping(start, size);
   return start;
 }
@@ -84,10 +80,7 @@ static bool mmap_decommit(const fe_base_t *base, void *start, size_t size) {
 
 static void *mmap_grow(const fe_base_t *base, void *chunk, size_t size, size_t new_size,
                        size_t alignment) {
-  void *end = (char *)chunk + new_size;
-  if (fe_is_address((uintptr_t)end - 1) && mremap(chunk, size, new_size, 0) != MAP_FAILED) {
-    return chunk;
-  }
+  if (mremap(chunk, size, new_size, 0) != MAP_FAILED) return chunk;
   void *place = mmap_allocate(base, new_size, alignment);
   if (place == NULL) return NULL;
   int flags = MREMAP_MAYMOVE | MREMAP_FIXED;
