@@ -222,7 +222,8 @@ bool fe_arenas_add_chunk(fe_arenas_t *arenas, size_t slab_min) {
 /* Whether a region lies where a program's memory can; says so if not. */
 static bool is_place(const char *function, const void *memory, size_t size) {
   uintptr_t start = (uintptr_t)memory;
-  bool is_inside = size < UINTPTR_MAX - start && fe_is_address(start + size);
+  uintptr_t last = UINTPTR_MAX - FE_UNIT_SIZE; /* it can be rounded up */
+  bool is_inside = start < last && size < last - start && fe_is_address(start + size);
   if (memory != NULL && is_inside) return true;
   fe_warn(memory == NULL ? "%s: the region must not be NULL"
                          : "%s: the region must end within the addresses that a program has",
