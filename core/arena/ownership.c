@@ -128,33 +128,42 @@ _Atomic(bool) fe_ownership_has_other_places;
 /* What a table says of slabs. */
 typedef enum mark { OWNED, SINGLE } mark_t;
 
-/* The byte with a slab's bit; NULL where there is no window. */
-static _Atomic(uint8_t) *byte_of(mark_t mark, uintptr_t slab) {
-  fe_ownership_table_t *table = &fe_ownership;
-  if (FE_UNLIKELY(slab >= FE_OWNERSHIP_SLABS)) table = fe_window_find(slab / FE_OWNERSHIP_SLABS);
+/* The bytes with the bits of the slabs of a window; NULL where there is none. */
+static _Atomic(uint8_t) *bytes_of(mark_t mark, uintptr_t number) {
+  fe_ownership_table_t *table = number == 0 ? &fe_ownership : fe_window_find(number);
   if (table == NULL) return NULL;
-  _Atomic(uint8_t) *bytes = mark == OWNED ? table->owned : table->single;
-  return &bytes[slab % FE_OWNERSHIP_SLABS >> 3];
+  return mark == OWNED ? table->owned : table->single;
 }
 
 static bool has_mark(mark_t mark, uintptr_t slab) {
-  _Atomic(uint8_t) *byte = byte_of(mark, slab);
-  if (byte == NULL) return false;
-  return (atomic_load_explicit(byte, memory_order_relaxed) >> (slab & 7)) & 1;
+  _Atomic(uint8_t) *bytes = bytes_of(mark, slab / FE_OWNERSHIP_SLABS);
+  if (bytes == NULL) return false;
+  uint8_t byte = atomic_load_explicit(&bytes[slab % FE_OWNERSHIP_SLABS >> 3], memory_order_relaxed);
+  return (byte >> (slab & 7)) & 1;
+}
+
+/* The bits of slabs of one window, counted from its first one. */
+static void mark_in_window(_Atomic(uint8_t) *bytes, size_t first, size_t end, bool is_set) {
+  for (size_t slab = first; slab < end; slab++) {
+    uint8_t bit = (uint8_t)(1u << (slab & 7));
+    if (is_set) {
+      atomic_fetch_or_explicit(&bytes[slab >> 3], bit, memory_order_relaxed);
+    } else {
+      atomic_fetch_and_explicit(&bytes[slab >> 3], (uint8_t)~bit, memory_order_relaxed);
+    }
+  }
 }
 
 /* Sets or clears the bits of the slabs that lie wholly between start and end. */
 static void mark_slabs(mark_t mark, uintptr_t start, uintptr_t end, bool is_set) {
   uintptr_t slab = (start >> FE_SLAB_SHIFT) + ((start & (FE_SLAB_SIZE - 1)) != 0);
-  for (; slab < end >> FE_SLAB_SHIFT; slab++) {
-    _Atomic(uint8_t) *byte = byte_of(mark, slab);
-    uint8_t bit = (uint8_t)(1u << (slab & 7));
-    if (byte == NULL) continue;
-    if (is_set) {
-      atomic_fetch_or_explicit(byte, bit, memory_order_relaxed);
-    } else {
-      atomic_fetch_and_explicit(byte, (uint8_t)~bit, memory_order_relaxed);
-    }
+  while (slab < end >> FE_SLAB_SHIFT) {
+    size_t first = slab % FE_OWNERSHIP_SLABS;
+    size_t count = FE_OWNERSHIP_SLABS - first;
+    if (count > (end >> FE_SLAB_SHIFT) - slab) count = (end >> FE_SLAB_SHIFT) - slab;
+    _Atomic(uint8_t) *bytes = bytes_of(mark, slab / FE_OWNERSHIP_SLABS);
+    if (bytes != NULL) mark_in_window(bytes, first, first + count, is_set);
+    slab += count;
   }
 }
 
