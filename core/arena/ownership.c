@@ -223,7 +223,8 @@ bool fe_ownership_in_other_place(const void *ptr) {
 }
 
 void fe_ownership_stay_small(const fe_base_t *base) {
-  if (base->advise_huge == NULL) return;
+  /* With 32 bits they are smaller than any page. */
+  if (base->advise_huge == NULL || sizeof fe_ownership <= FE_UNIT_SIZE) return;
   uintptr_t start = fe_align_up((uintptr_t)&fe_ownership, FE_UNIT_SIZE);
   base->advise_huge(base, (void *)start, sizeof fe_ownership - FE_UNIT_SIZE, false);
 }
