@@ -33,7 +33,7 @@ done
 
 qemu-system-aarch64 -machine virt -cpu cortex-a72 -smp 2 -m 4G -nographic -no-reboot -nic none \
   -kernel "$kernel" -initrd "$machine/initrd" -append "console=ttyAMA0 panic=-1 quiet" </dev/null |
-  tr -d '\r' | tee "$machine/log"
+  sed -u 's/\r$//' | tee "$machine/log"
 
 grep -q '^# [0-9]* of [0-9]* programs passed$' "$machine/log" || exit 1
 ! grep -q '^not ok - ' "$machine/log"
