@@ -1,7 +1,10 @@
 """Repository rule that finds the C test library cmocka on this machine: @cmocka//:cmocka.
 
-Where it looks: $CMOCKA_DIR (a prefix with include/ and lib/), else the compiler's own search path.
+Where it looks: $CMOCKA_DIR (a prefix with include/ and lib/), else the compiler's own search path. For another machine than
+this one it is Debian's (debian.bzl).
 """
+
+load("//tools:debian.bzl", "foreign_settings")
 
 _HELP = """cmocka was not found: there is no cmocka.h in {places}.
 Install it (Debian: apt-get install libcmocka-dev) or set CMOCKA_DIR to the folder
@@ -10,12 +13,21 @@ that has include/cmocka.h and lib/libcmocka.so."""
 _BUILD = """
 load("@rules_cc//cc:cc_library.bzl", "cc_library")
 
-cc_library(
+alias(
     name = "cmocka",
+    actual = select({{
+        "{is_aarch64}": "@debian_arm64//:cmocka",
+        "{is_x86_32}": "@debian_i386//:cmocka",
+        "//conditions:default": ":native",
+    }}),
+    visibility = ["//visibility:public"],
+)
+
+cc_library(
+    name = "native",
     hdrs = ["include/cmocka.h"],
     includes = ["include"],
     linkopts = {linkopts},
-    visibility = ["//visibility:public"],
 )
 """
 
@@ -27,7 +39,10 @@ def _cmocka_repository_impl(repository_ctx):
         if header.exists:
             repository_ctx.symlink(header, "include/cmocka.h")
             own = ["-L%s/lib" % folder, "-Wl,-rpath,%s/lib" % folder] if folder != "/usr" else []
-            repository_ctx.file("BUILD", _BUILD.format(linkopts = repr(own + ["-lcmocka"])))
+            repository_ctx.file("BUILD", _BUILD.format(
+                linkopts = repr(own + ["-lcmocka"]),
+                **foreign_settings()
+            ))
             return
     fail(_HELP.format(places = ", ".join([folder + "/include" for folder in prefixes])))
 

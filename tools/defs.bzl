@@ -59,7 +59,7 @@ def fe_py_test(name, srcs, programs = {}, data = [], pythonpath = [], size = "sm
       data: other files that the test reads.
       pythonpath: folders, from the workspace's root, that the test imports from.
       size: see fe_cc_test.
-      tags: of sh_test. No sanitizer can come into an interpreter that was built without it.
+      tags: of sh_test. No sanitizer can come into an interpreter that was built without it, and it runs on this machine.
       **kwargs: of sh_test.
     """
     tests = [src for src in srcs if src.split("/")[-1].startswith("test_") or src.endswith("_test.py")]
@@ -79,6 +79,6 @@ def fe_py_test(name, srcs, programs = {}, data = [], pythonpath = [], size = "sm
             "@python_test//:site/README",
         ],
         size = size,
-        tags = tags + ["no-sanitizer"],
+        tags = tags + ["no-sanitizer", "no-foreign"],
         **kwargs
     )

@@ -4,8 +4,11 @@
 @lua54//:lua      the same with the library, whole (static if there is one), for programs that embed Lua.
 @lua54//:defs.bzl LUA_VERSION, as "5.4".
 
-Where it looks: $LUA_DIR (a prefix with include/ and lib/), else pkg-config, else the usual folders.
+Where it looks: $LUA_DIR (a prefix with include/ and lib/), else pkg-config, else the usual folders. For another machine than
+this one the library is Debian's (debian.bzl).
 """
+
+load("//tools:debian.bzl", "foreign_settings")
 
 _HELP = """Lua 5.4 was not found: {why}.
 Install it (Debian: apt-get install liblua5.4-dev) or set LUA_DIR to the folder
@@ -22,16 +25,31 @@ load("@rules_cc//cc:cc_library.bzl", "cc_library")
 package(default_visibility = ["//visibility:public"])
 
 cc_library(
-    name = "headers",
+    name = "native_headers",
     hdrs = glob(["include/**/*.h"]),
     includes = ["include"],
 )
 {library}
 cc_library(
-    name = "lua",
+    name = "native",
     linkopts = {linkopts},
     deps = {deps},
 )
+
+[
+    alias(
+        name = name,
+        actual = select({{
+            "{is_aarch64}": "@debian_arm64//:" + foreign,
+            "{is_x86_32}": "@debian_i386//:" + foreign,
+            "//conditions:default": native_name,
+        }}),
+    )
+    for name, foreign, native_name in [
+        ("headers", "lua_headers", ":native_headers"),
+        ("lua", "lua", ":native"),
+    ]
+]
 """
 
 _STATIC_LIBRARY = """
@@ -106,7 +124,7 @@ def _lua_repository_impl(repository_ctx):
         for header in ["lua.h", "luaconf.h", "lualib.h", "lauxlib.h"]:
             repository_ctx.symlink(include + "/" + header, "include/" + header)
         linkopts = ["-lm", "-ldl"]
-        deps = [":headers"]
+        deps = [":native_headers"]
         library = ""
         static, _, _ = _find_library(repository_ctx, folders, "lib%s.a")
         if static:
@@ -123,6 +141,7 @@ def _lua_repository_impl(repository_ctx):
             library = library,
             linkopts = repr(linkopts),
             deps = repr(deps),
+            **foreign_settings()
         ))
         repository_ctx.file("defs.bzl", 'LUA_VERSION = "5.4"\n')
         return

@@ -4,11 +4,12 @@ What is looked up on this machine is looked up when a target first needs it, so 
 """
 
 load("//tools:cmocka.bzl", "cmocka_repository")
+load("//tools:debian.bzl", "debian_kernel_repository", "debian_repository")
 load("//tools:lua.bzl", "lua_repository", "luaunit_repository")
 load("//tools:python.bzl", "python_repository", "python_test_repository")
 
 def local_repositories():
-    """Defines the repositories @cmocka, @lua54, @luaunit, @python and @python_test."""
+    """Defines the repositories @cmocka, @lua54, @luaunit, @python, @python_test, and those of debian.bzl."""
     for name, repository in {
         "cmocka": cmocka_repository,
         "lua54": lua_repository,
@@ -18,6 +19,14 @@ def local_repositories():
     }.items():
         if not native.existing_rule(name):
             repository(name = name)
+    for name, architecture, triplet in [
+        ("debian_arm64", "arm64", "aarch64-linux-gnu"),
+        ("debian_i386", "i386", "i386-linux-gnu"),
+    ]:
+        if not native.existing_rule(name):
+            debian_repository(name = name, architecture = architecture, triplet = triplet)
+    if not native.existing_rule("debian_arm64_kernel"):
+        debian_kernel_repository(name = "debian_arm64_kernel", architecture = "arm64")
 
 def _compat_impl(repository_ctx):
     # Not by the label of what is in there: .bazelignore hides that.

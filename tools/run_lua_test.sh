@@ -6,4 +6,4 @@ set -eu
 lua=$(absolute "$1")
 luaunit=$(absolute "$2")
 export LUA_PATH="${luaunit%/*}/?.lua;$PWD/?.lua;;"
-exec "$lua" "$(absolute "$3")" --verbose --output text
+exec ${FERROC_TEST_EMULATOR-} "$lua" "$(absolute "$3")" --verbose --output text

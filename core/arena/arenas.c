@@ -108,9 +108,9 @@ static char *check_chunk(const fe_base_t *base, const char *function, char *chun
   if (chunk == NULL) return NULL;
   uintptr_t start = (uintptr_t)chunk;
   bool is_aligned = (start & (FE_SLAB_SIZE - 1)) == 0;
-  if (is_aligned && size <= UINTPTR_MAX - start && fe_is_address(start + size - 1)) return chunk;
-  fe_warn("the base's %s gave %p; a chunk must begin at a multiple of %zu KiB below 2^%d", function,
-          (void *)chunk, FE_SLAB_SIZE >> 10, FE_ADDRESS_BITS);
+  if (is_aligned && size <= UINTPTR_MAX - start) return chunk;
+  fe_warn("the base's %s gave %p; a chunk must begin at a multiple of %zu KiB", function,
+          (void *)chunk, FE_SLAB_SIZE >> 10);
   fe_chunk_release(base, chunk, size);
   return NULL;
 }
@@ -238,11 +238,11 @@ bool fe_arenas_add_chunk(fe_arenas_t *arenas, size_t slab_min) {
   return true;
 }
 
-/* Whether a region lies where blocks can; says so if not. */
+/* Whether a region lies where a program's memory can; says so if not. */
 static bool is_place(const char *function, const void *memory, size_t size) {
   uintptr_t start = (uintptr_t)memory;
-  bool is_inside =
-      size < UINTPTR_MAX - start && fe_is_address(start) && fe_is_address(start + size);
+  uintptr_t last = UINTPTR_MAX - FE_UNIT_SIZE; /* it can be rounded up */
+  bool is_inside = start < last && size < last - start && fe_is_address(start + size);
   if (memory != NULL && is_inside) return true;
   fe_warn(memory == NULL ? "%s: the region must not be NULL"
                          : "%s: the region must end within the addresses that a program has",
@@ -277,7 +277,8 @@ static bool claim_region(const char *function, const site_t *site, size_t extra)
     return false;
   }
   if (!fe_ownership_set(site->start, size)) {
-    fe_warn("%s: at most %d regions can be managed at a time", function, FE_REGIONS_MAX);
+    fe_warn("%s: at most %d regions can be managed at a time, with memory to note them in",
+            function, FE_REGIONS_MAX);
     errno = ENOMEM;
     return false;
   }

@@ -56,7 +56,9 @@ bool fe_arenas_grow(fe_arenas_t *arenas, fe_run_t *run, size_t unit_count) {
     run->start = place;
     run->unit_count = run->open_count = new_count;
   }
-  fe_ownership_set(run->start, run->unit_count * FE_UNIT_SIZE);
+  if (!fe_ownership_set(run->start, run->unit_count * FE_UNIT_SIZE)) {
+    fe_warn("the block at %p moved to where it cannot be noted as ferroc's", (void *)run->start);
+  }
   fe_ownership_set_single(run->start, run->unit_count * FE_UNIT_SIZE, true);
   return place != NULL;
 }

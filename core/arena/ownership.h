@@ -1,9 +1,10 @@
 /* Which addresses are ferroc's.
  *
- * A table with a bit for each slab of the address space says it for slabs that one arena or one
- * run covers whole. Regions that users hand in may begin and end anywhere, so they are noted in a
- * second place, which is looked at only when the bit is not set: the ends of a region cost
- * whoever asks about foreign addresses, and nobody else.
+ * A table with a bit for each slab of the addresses below 2^FE_ADDRESS_BITS says it for slabs that
+ * one arena or one run covers whole. Slabs beyond have their bits in windows (window.h). Regions
+ * that users hand in may begin and end anywhere, so they are noted in a third place. Both are
+ * looked at only when the bit in the table is not set: they cost whoever asks about foreign
+ * addresses, and nobody else but those who have memory there.
  *
  * Everything is set before the first block is handed out of the memory and cleared after the last
  * one came back. Whoever holds a block synchronised with that, so in the table relaxed order is
@@ -29,7 +30,7 @@
 #include "core/base/base.h"
 
 /* Notes that memory is ferroc's; whole units. False: there are FE_REGIONS_MAX regions with ends
- * inside of slabs already. Any thread. */
+ * inside of slabs already, or there is no memory for a window. Any thread. */
 bool fe_ownership_set(const char *start, size_t size);
 
 /* Whether any byte of the memory is ferroc's already. Any thread. */
@@ -45,51 +46,50 @@ void fe_ownership_set_single(const char *start, size_t size, bool is_single);
 /* The tables' own memory shall not come in huge pages of `base` for the sake of a few bits. */
 void fe_ownership_stay_small(const fe_base_t *base);
 
-/* Whether an address lies in a region that is noted apart from the table. */
-bool fe_ownership_in_region(const void *ptr);
+/* Whether an address that is ferroc's lies in a chunk of a single run. Without tables: or in any
+ * other chunk. */
+bool fe_ownership_is_single(const void *ptr);
+
+/* Whether an address that the table does not know is ferroc's. */
+bool fe_ownership_in_other_place(const void *ptr);
 
 /* How many regions may begin or end inside of a slab at a time. */
 #define FE_REGIONS_MAX 256
 
-/* Slots that were ever in use, from the front on; only grows, relaxed. */
-extern _Atomic(unsigned) fe_ownership_region_count;
-
 #ifdef FE_FREESTANDING
 
-static inline bool fe_owns_address(const void *ptr) { return fe_ownership_in_region(ptr); }
-
-static inline bool fe_ownership_is_single(const void *ptr) { return fe_ownership_in_region(ptr); }
+static inline bool fe_owns_address(const void *ptr) { return fe_ownership_in_other_place(ptr); }
 
 #else
 
 #define FE_OWNERSHIP_BYTES ((size_t)1 << (FE_ADDRESS_BITS - FE_SLAB_SHIFT - 3)) /* 4 MiB */
-extern _Atomic(uint8_t) fe_ownership[FE_OWNERSHIP_BYTES];
+#define FE_OWNERSHIP_SLABS (FE_OWNERSHIP_BYTES * 8)
 
-/* A bit for each slab that belongs to a chunk of a single run. */
-extern _Atomic(uint8_t) fe_ownership_single[FE_OWNERSHIP_BYTES];
+/* A bit for each slab. */
+typedef struct fe_ownership_table {
+  _Atomic(uint8_t) owned[FE_OWNERSHIP_BYTES];
+  _Atomic(uint8_t) single[FE_OWNERSHIP_BYTES]; /* which belong to a chunk of a single run */
+} fe_ownership_table_t;
 
-/* Whether an address that is ferroc's lies in a chunk of a single run. Without tables: or in any
- * other chunk. */
-static inline bool fe_ownership_is_single(const void *ptr) {
-  uintptr_t slab = (uintptr_t)ptr >> FE_SLAB_SHIFT;
-  uint8_t byte = atomic_load_explicit(&fe_ownership_single[slab >> 3], memory_order_relaxed);
-  return (byte >> (slab & 7)) & 1;
-}
+extern fe_ownership_table_t fe_ownership;
 
-/* The table's answer alone: false for NULL, and for memory in regions too. */
+/* Whether anything was ever noted elsewhere than in the table; relaxed. */
+extern _Atomic(bool) fe_ownership_has_other_places;
+
+/* The table's answer alone: false for NULL, and for memory in windows and regions too. */
 static inline bool fe_ownership_in_table(const void *ptr) {
   uintptr_t slab = (uintptr_t)ptr >> FE_SLAB_SHIFT;
   if (FE_UNLIKELY((slab >> 3) >= FE_OWNERSHIP_BYTES)) return false;
-  uint8_t byte = atomic_load_explicit(&fe_ownership[slab >> 3], memory_order_relaxed);
+  uint8_t byte = atomic_load_explicit(&fe_ownership.owned[slab >> 3], memory_order_relaxed);
   return (byte >> (slab & 7)) & 1;
 }
 
 static inline bool fe_owns_address(const void *ptr) {
   if (FE_LIKELY(fe_ownership_in_table(ptr))) return true;
-  if (FE_LIKELY(atomic_load_explicit(&fe_ownership_region_count, memory_order_relaxed) == 0)) {
+  if (FE_LIKELY(!atomic_load_explicit(&fe_ownership_has_other_places, memory_order_relaxed))) {
     return false;
   }
-  return fe_ownership_in_region(ptr);
+  return fe_ownership_in_other_place(ptr);
 }
 
 #endif

@@ -66,11 +66,21 @@ typedef uint32_t fe_units_t;
 #define FE_MEDIUM_MAX (FE_UNIT_SIZE * 15 / 32)           /* 30 KiB: two of them fit into a shard */
 #define FE_LARGE_UNITS_MAX (15 * FE_UNITS_PER_SLAB / 32) /* 30 units: 15/32 of a slab */
 
-/* User space addresses that a block can have: 47 bits on x86-64 and AArch64 Linux by default. */
-#if UINTPTR_MAX > UINT32_MAX
-#define FE_ADDRESS_BITS 47
-#else
+/* The bits of the addresses that a kernel gives to whoever asks for none in particular: up to 48 on
+ * AArch64 Linux, up to 47 on x86-64, RISC-V, POWER and s390x. Where there are more, one gets them
+ * by asking for such an address; they are ferroc's as well, at the price of a look into a second
+ * place (arena/window.h). */
+#if UINTPTR_MAX <= UINT32_MAX
+#undef FE_ADDRESS_BITS
 #define FE_ADDRESS_BITS 32
+#elif defined(FE_ADDRESS_BITS)
+#if FE_ADDRESS_BITS < FE_SLAB_SHIFT + 3 || FE_ADDRESS_BITS > 48
+#error "FE_ADDRESS_BITS must be FE_SLAB_SHIFT + 3 to 48"
+#endif
+#elif defined(__aarch64__)
+#define FE_ADDRESS_BITS 48
+#else
+#define FE_ADDRESS_BITS 47
 #endif
 
 #define FE_LIKELY(condition) __builtin_expect(!!(condition), 1)
@@ -83,10 +93,16 @@ static inline uintptr_t fe_align_up(uintptr_t value, size_t alignment) {
   return (value + alignment - 1) & ~(uintptr_t)(alignment - 1);
 }
 
-/* Whether a block can lie there. */
+/* Whether a program can have memory there. Kernels keep the upper half for themselves, and no
+ * program has more than 56 bits; s390x and SPARC give all that there is. */
+#if UINTPTR_MAX > UINT32_MAX && !defined(__s390x__) && !defined(__sparc__)
+static inline bool fe_is_address(uintptr_t address) { return address >> 56 == 0; }
+#else
 static inline bool fe_is_address(uintptr_t address) {
-  return address >> (FE_ADDRESS_BITS - 1) <= 1;
+  (void)address;
+  return true;
 }
+#endif
 
 /* The place of the lowest bit that is set; there is one. In a 64-bit word a 32-bit processor's
  * compiler has it looked up by a function of its library, which is not there everywhere. */

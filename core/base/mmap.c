@@ -65,10 +65,6 @@ static void *map_aligned(size_t size, size_t alignment, int access) {
     munmap(start, size);
     start = map_and_trim(size, alignment, access);
   }
-  if (start != NULL && !fe_is_address((uintptr_t)start + size - 1)) {
-    munmap(start, size);
-    return NULL;
-  }
   if (start != NULL) name_mapping(start, size);
   return start;
 }
@@ -95,10 +91,7 @@ static bool mmap_decommit(const fe_base_t *base, void *start, size_t size) {
 
 static void *mmap_grow(const fe_base_t *base, void *chunk, size_t size, size_t new_size,
                        size_t alignment) {
-  void *end = (char *)chunk + new_size;
-  if (fe_is_address((uintptr_t)end - 1) && mremap(chunk, size, new_size, 0) != MAP_FAILED) {
-    return chunk;
-  }
+  if (mremap(chunk, size, new_size, 0) != MAP_FAILED) return chunk;
   void *place = mmap_allocate(base, new_size, alignment);
   if (place == NULL) return NULL;
   int flags = MREMAP_MAYMOVE | MREMAP_FIXED;

@@ -37,7 +37,6 @@ static void enter(fe_heap_t *heap, fe_shard_t *shard) {
 
 void *fe_large_alloc(fe_heap_t *heap, size_t size, size_t alignment) {
   if (size > PTRDIFF_MAX || alignment > PTRDIFF_MAX - size) return NULL;
-  if (alignment > (size_t)1 << (FE_ADDRESS_BITS - 1)) return NULL;
   size_t unit_count = units_for(size, alignment);
   if (unit_count > FE_LARGE_RUN_UNITS_MAX) return NULL;
   size_t charged = counted_size(size);

@@ -27,6 +27,8 @@ uint64_t random_seed(void) { return UINT64_C(0x5eed); }
 
 /* The region is all that there is: memory that is lost instead of used again is missing soon, and
  * the test that counts on it gets none. */
+bool is_emulated(void) { return false; }
+
 size_t resident_bytes(void) { return region_bytes(); }
 
 size_t mapped_bytes(void) { return region_bytes(); }

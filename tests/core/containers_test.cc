@@ -203,7 +203,7 @@ void a_limit_throws_and_the_heap_goes_on(void **) {
 
 void an_array_that_overflows_throws(void **) {
   ferroc::heap heap;
-  ferroc::allocator<long> allocator(heap);
+  ferroc::allocator<long long> allocator(heap);
   assert_true(throws<std::bad_array_new_length>([&] { (void)allocator.allocate(SIZE_MAX / 4); }));
   assert_true(throws<std::bad_alloc>([&] { (void)allocator.allocate(SIZE_MAX / 16); }));
 }

@@ -270,7 +270,7 @@ static bool has_name(const void *block) {
   char line[512];
   bool is_named = false;
   while (fgets(line, sizeof line, maps) != NULL) {
-    uintptr_t start, end;
+    unsigned long start, end;
     if (sscanf(line, "%lx-%lx", &start, &end) != 2) continue;
     if ((uintptr_t)block < start || (uintptr_t)block >= end) continue;
     is_named = strstr(line, "[anon:ferroc]") != NULL;

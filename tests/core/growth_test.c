@@ -170,7 +170,7 @@ static void impossible_growth_leaves_the_block(void **state) {
   unsigned char *block = fe_realloc(fe_malloc(10 * MIB), 20 * MIB);
   assert_non_null(block);
   write_marks(block, 0, 20 * MIB, 5);
-  static const size_t sizes[] = {SIZE_MAX, SIZE_MAX / 2, (size_t)PTRDIFF_MAX + 1, (size_t)1 << 47};
+  static const size_t sizes[] = {SIZE_MAX, SIZE_MAX - 4096, (size_t)PTRDIFF_MAX + 1, BEYOND_MEMORY};
   for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
     errno = 0;
     assert_null(fe_realloc(block, sizes[i]));

@@ -115,7 +115,7 @@ static void any_address_may_be_asked_about(void **state) {
   for (uintptr_t address = 0; address < 65536; address += 7) {
     assert_false(fe_owns((const void *)address));
   }
-  for (int shift = 47; shift < 64; shift++) {
+  for (int shift = 48; shift < (int)sizeof(uintptr_t) * 8; shift++) {
     uintptr_t power = (uintptr_t)1 << shift;
     assert_false(fe_owns((const void *)power));
     assert_false(fe_owns((const void *)(power + 4 * MIB)));
@@ -127,7 +127,7 @@ static void high_address_bits_count(void **state) {
   (void)state;
   char *block = fe_malloc(100);
   assert_non_null(block);
-  for (int shift = 48; shift < 64; shift++) {
+  for (int shift = 48; shift < (int)sizeof(uintptr_t) * 8; shift++) {
     assert_false(fe_owns((const void *)((uintptr_t)block ^ ((uintptr_t)1 << shift))));
   }
   fe_free(block);

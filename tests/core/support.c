@@ -42,6 +42,8 @@ static size_t statm_bytes(int field) {
   return pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
+bool is_emulated(void) { return getenv("FERROC_TEST_EMULATOR") != NULL; }
+
 size_t resident_bytes(void) { return statm_bytes(1); }
 
 size_t mapped_bytes(void) { return statm_bytes(0); }

@@ -63,7 +63,7 @@
 
 /* A power of two, so big that no machine has memory for it: 2^48 bytes, or 2^30 on one of 32 bits.
  */
-#define BEYOND_MEMORY ((size_t)1 << (sizeof(size_t) > 4 ? 48 : 30))
+#define BEYOND_MEMORY ((size_t)1 << (sizeof(size_t) > 4 ? 48 : 31))
 
 /* For threads and child processes, where cmocka's assertions (a longjmp) must not be used. */
 #define require(condition)                            \
@@ -111,11 +111,15 @@ void shuffle(void **pointers, size_t count, random_source_t *source);
 /* -- The process --------------------------------------------------------------------------------
  */
 
-/* A sanitizer's own memory grows with the number of threads that ever were. */
+/* Whether qemu-user runs the program (tools/foreign). */
+bool is_emulated(void);
+
+/* A sanitizer's own memory grows with the number of threads that ever were, and so does an
+ * emulator's, which also limits no addresses. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define HAS_SANITIZER_MEMORY true
 #else
-#define HAS_SANITIZER_MEMORY false
+#define HAS_SANITIZER_MEMORY is_emulated()
 #endif
 
 size_t resident_bytes(void);

@@ -163,7 +163,7 @@ static void used_memory_follows_the_program(void **state) {
 }
 
 static int ask_for_the_impossible(lua_State *L) {
-  lua_newuserdatauv(L, (size_t)1 << 62, 0);
+  lua_newuserdatauv(L, SIZE_MAX / 8 * (sizeof(size_t) > 4 ? 2 : 7), 0);
   return 0;
 }
 
