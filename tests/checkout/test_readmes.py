@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 import pytest
 from conftest import examples, run
 
-READMES = ["README.md", "bindings/lua/README.md", "bindings/python/README.md", "core/README.md",
+READMES = ["README.md", "bindings/lua/README.md", "bindings/python/README.md", "core/README.md", "core/ENVIRONMENT.md",
            "core/bare_metal/README.md", "tools/README.md", "bench/README.md", "tests/fuzz/README.md",
            "tests/litmus/README.md", "tests/model/README.md"]
 
