@@ -4,6 +4,7 @@
 #include "tests/core/support.h"
 
 #include <limits.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@ static void assert_copy(char *copy, const char *text) {
   assert_non_null(copy);
   assert_true(fe_owns(copy));
   assert_string_equal(copy, text);
+  assert_true(fe_malloc_size(copy) > strlen(text));
   fe_free(copy);
 }
 
@@ -26,6 +28,11 @@ static void a_copy_is_a_block_with_the_same_text(void **state) {
     char *copy = fe_heap_strdup(heap, text);
     assert_true(fe_heap_contains(heap, copy));
     assert_copy(copy, text);
+  }
+  for (size_t length = 0; length < 200; length++) { /* some fill their blocks */
+    memset(text, 'b', length);
+    text[length] = '\0';
+    assert_copy(fe_strdup(text), text);
   }
   assert_int_equal(fe_heap_used_bytes(heap), 0);
   fe_heap_destroy(heap);
@@ -46,8 +53,12 @@ static void strndup_takes_the_shorter_of_text_and_length(void **state) {
 
 static void strndup_needs_no_zero_within_its_length(void **state) {
   (void)state;
-  static const char no_string[4] = {'a', 'b', 'c', 'd'};
-  assert_copy(fe_strndup(no_string, sizeof(no_string)), "abcd");
+  enum { PAGE = 65536 };
+  char *pages = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  assert_true(pages != MAP_FAILED && mprotect(pages + PAGE, PAGE, PROT_NONE) == 0);
+  char *no_string = memcpy(pages + PAGE - 4, "abcd", 4);
+  assert_copy(fe_strndup(no_string, 4), "abcd");
+  assert_int_equal(munmap(pages, 2 * PAGE), 0);
 }
 
 static void a_limit_refuses_a_copy(void **state) {
