@@ -99,7 +99,8 @@ def read_build(tree, folder, libraries):
         if any(":" in src for src in srcs) or any(label not in plugins for label in needed):
             left_out.append(label_in(folder, name))
             return
-        own = [libraries[label_in(folder, dep)].srcs for dep in deps if not dep.startswith("@")]
+        # All of the core is in each program.
+        own = [libraries[label_in(folder, dep)].srcs for dep in deps if not dep.startswith(("@", "//core"))]
         programs.append(
             Program(
                 label_in(folder, name),
