@@ -14,8 +14,9 @@
  * when the base has unmapped it; else he gives the units back, and it is PRESENT. RESERVED or
  * ABSENT to HELD: by compare-and-swap, whoever needs units. HELD to PRESENT, and the units free:
  * the same, when the base has made it accessible, or mapped it again; else it is what it was.
- * RESERVED to HELD to ABSENT: whoever unmaps what nobody uses. So a slab's memory belongs to one thread in each state but PRESENT, in
- * which its units belong to those who took them. Nobody waits: HELD is a passing (passing.h).
+ * RESERVED to HELD to ABSENT: whoever unmaps what nobody uses. So a slab's memory belongs to one
+ * thread in each state but PRESENT, in which its units belong to those who took them. Nobody waits:
+ * HELD is a passing (passing.h).
  *
  * That nothing in an absent slab is looked at: a census looks at units with a shard's header, which
  * are not free. Who asks whether an address is ferroc's is told that it is not before it goes, and

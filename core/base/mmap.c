@@ -1,5 +1,5 @@
-/* The base that takes its chunks from the kernel by mmap. Chunks are reserved whole, made accessible
- * slab by slab, and backed by memory page by page, as they are touched. */
+/* The base that takes its chunks from the kernel by mmap. Chunks are reserved whole, made
+ * accessible slab by slab, and backed by memory page by page, as they are touched. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* mremap */
 #endif

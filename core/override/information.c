@@ -85,8 +85,8 @@ FE_API int malloc_trim(size_t pad) {
   return fe_trim() > 0;
 }
 
-/* What tells glibc how to lay out its memory, or to fill it, has no meaning here, and is answered as
- * there: all is well but for fast blocks above its limit. */
+/* What tells glibc how to lay out its memory, or to fill it, has no meaning here, and is answered
+ * as there: all is well but for fast blocks above its limit. */
 FE_API int mallopt(int parameter, int value) {
   enum { FAST_MAX = 80 * sizeof(size_t) / 4 };
   return parameter != M_MXFAST || (unsigned)value <= FAST_MAX;

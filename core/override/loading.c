@@ -1,7 +1,8 @@
-/* Libraries that a program loads with RTLD_DEEPBIND, as PHP does with its extensions: they would find
- * the C library's own malloc and free before ferroc's, and hand blocks of the one to the other. So
- * they are loaded without it; AddressSanitizer refuses them for the same reason. What else such a
- * library has in common with the program it then finds there first, as any other does. */
+/* Libraries that a program loads with RTLD_DEEPBIND, as PHP does with its extensions: they would
+ * find the C library's own malloc and free before ferroc's, and hand blocks of the one to the
+ * other. So they are loaded without it; AddressSanitizer refuses them for the same reason. What
+ * else such a library has in common with the program it then finds there first, as any other does.
+ */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* RTLD_DEEPBIND, RTLD_NEXT */
 #endif

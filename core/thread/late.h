@@ -17,8 +17,8 @@ void fe_late_note(fe_heap_t *heap);
 /* Its thread hands it on, or somebody else does when the thread is gone. Also for other heaps. */
 void fe_late_leave(fe_heap_t *heap);
 
-/* With the roll's lock: calls `adopt` for the heaps of threads that are gone, and forgets those that
- * were handed on by their threads; how many these are. */
+/* With the roll's lock: calls `adopt` for the heaps of threads that are gone, and forgets those
+ * that were handed on by their threads; how many these are. */
 size_t fe_late_take(void (*adopt)(fe_heap_t *heap));
 
 /* In the child of a fork, where all heaps of other threads are handed on. */

@@ -225,10 +225,10 @@ static void end_base(unsigned combination) {
 
 static const char *describe(unsigned combination) {
   static char text[200];
-  snprintf(text, sizeof text, "%s%s%s%s%s%s%s%s%s%s",
-           combination & HAS_RESERVE ? "reserve " : "", combination & HAS_RELEASE ? "release " : "",
-           combination & HAS_COMMIT ? "commit " : "", combination & HAS_DECOMMIT ? "decommit " : "",
-           combination & HAS_GROW ? "grow " : "", combination & HAS_PROTECT ? "protect " : "",
+  snprintf(text, sizeof text, "%s%s%s%s%s%s%s%s%s%s", combination & HAS_RESERVE ? "reserve " : "",
+           combination & HAS_RELEASE ? "release " : "", combination & HAS_COMMIT ? "commit " : "",
+           combination & HAS_DECOMMIT ? "decommit " : "", combination & HAS_GROW ? "grow " : "",
+           combination & HAS_PROTECT ? "protect " : "",
            combination & HAS_ADVISE_HUGE ? "advise_huge " : "",
            combination & IS_ZEROED ? "is_zeroed " : "",
            combination & HAS_ALLOCATE ? "allocate " : "", combination & HAS_REGION ? "region" : "");

@@ -1,5 +1,5 @@
-/* What a program is promised, or has locked, before it uses it: the kernel counts memory that can be
- * written to (vm.overcommit_memory=2, ulimit -d), and locks it at once for who asked for that
+/* What a program is promised, or has locked, before it uses it: the kernel counts memory that can
+ * be written to (vm.overcommit_memory=2, ulimit -d), and locks it at once for who asked for that
  * (mlockall); and it counts addresses (ulimit -v). */
 #include <errno.h>
 #include <sys/mman.h>
@@ -90,7 +90,8 @@ static void only_what_is_used_is_locked(void **state) {
   assert_child_succeeds(lock_all_from_now_on, NULL);
 }
 
-/* -- Limits of the process: all that is allowed can be used, again and again --------------------- */
+/* -- Limits of the process: all that is allowed can be used, again and again ---------------------
+ */
 
 typedef struct limited {
   int resource;

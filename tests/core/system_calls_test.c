@@ -18,16 +18,16 @@
 
 /* Those of ferroc's; and those of the test, which says what went wrong, and ends. */
 static const int allowed[] = {
-    CALL_MMAP,   SYS_munmap,        SYS_mremap, SYS_madvise,    SYS_mprotect,
-    SYS_futex,   SYS_clock_gettime, SYS_write,  SYS_exit_group, SYS_rt_sigreturn,
+    CALL_MMAP, SYS_munmap,        SYS_mremap, SYS_madvise,    SYS_mprotect,
+    SYS_futex, SYS_clock_gettime, SYS_write,  SYS_exit_group, SYS_rt_sigreturn,
 };
 enum { ALLOWED_COUNT = sizeof allowed / sizeof allowed[0] };
 
 static bool forbid_the_rest(void) {
   struct sock_filter filter[2 + 2 * ALLOWED_COUNT];
   size_t count = 0;
-  filter[count++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-                                                 offsetof(struct seccomp_data, nr));
+  filter[count++] =
+      (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
   for (size_t i = 0; i < ALLOWED_COUNT; i++) {
     filter[count++] =
         (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)allowed[i], 0, 1);
