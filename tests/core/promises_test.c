@@ -17,7 +17,7 @@ static size_t promised_bytes(void) {
   char line[512];
   size_t sum = 0;
   while (fgets(line, sizeof line, maps) != NULL) {
-    uintptr_t start, end;
+    unsigned long start, end;
     char access[5];
     if (sscanf(line, "%lx-%lx %4s", &start, &end, access) != 3) continue;
     if (access[1] == 'w' && access[3] == 'p') sum += end - start;
