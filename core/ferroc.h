@@ -353,7 +353,8 @@ struct fe_base {
   /* The same, but addresses alone, which nobody may touch: `protect` makes slabs (4 MiB) of them
    * accessible before they are used, and fails when there is no memory. So a chunk costs no promise
    * of memory (vm.overcommit_memory=2), and none that is locked (mlockall), before it is used.
-   * NULL, or without `protect`, or with slabs below 1 MiB: `allocate` is called. */
+   * NULL, or without `protect` or `allocate`, or with slabs below 1 MiB, or in a copy of
+   * fe_base_mmap of which `allocate` alone was replaced: `allocate` is called. */
   void *(*reserve)(const fe_base_t *base, size_t size, size_t alignment);
   /* Gives a whole chunk back. A NULL function: chunks are kept for good. */
   void (*release)(const fe_base_t *base, void *chunk, size_t size);
@@ -464,7 +465,8 @@ FE_API void fe_set_message_function(fe_message_function_t function);
  * and wait for none but each other: the live blocks are those of that moment. Where they cannot
  * wait, in the handlers of a fork, the sums over heaps are refused (EBUSY, and a line on stderr).
  * So they are, after ten seconds, in the handler of a signal that came while its thread looked at
- * all heaps itself; a heap in whose slow ways it came counts as it was when it was looked at last.
+ * all heaps itself; a heap in whose slow ways it came counts, after a second, as it was when it was
+ * looked at last.
  * A handler that may come in the midst of its thread's malloc or free must not ask for fe_stats,
  * nor for fe_heap_stats of a heap that the thread holds. Blocks that other threads freed count
  * as live until the holder takes them in, which fe_heap_stats, fe_heap_collect and the allocations

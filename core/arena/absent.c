@@ -66,10 +66,14 @@ static bool hold(fe_slab_t *slab, unsigned char presence) {
 static bool unmap_reserved(fe_arena_t *arena, unsigned index) {
   const fe_base_t *base = arena->arenas->base;
   fe_slab_t *slab = &arena->slab[index];
-  if (!hold(slab, FE_SLAB_RESERVED)) return false;
-  bool is_gone = base->unmap(base, fe_unit_address(arena, index, 0), FE_SLAB_SIZE);
-  if (is_gone) forget_contents(arena, slab);
-  set_presence(slab, is_gone ? FE_SLAB_ABSENT : FE_SLAB_RESERVED);
+  bool is_gone = false;
+  fe_passing_begin(arena->arenas);
+  if (hold(slab, FE_SLAB_RESERVED)) {
+    is_gone = base->unmap(base, fe_unit_address(arena, index, 0), FE_SLAB_SIZE);
+    if (is_gone) forget_contents(arena, slab);
+    set_presence(slab, is_gone ? FE_SLAB_ABSENT : FE_SLAB_RESERVED);
+  }
+  fe_passing_end(arena->arenas);
   return is_gone;
 }
 

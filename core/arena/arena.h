@@ -245,9 +245,13 @@ static inline bool fe_slab_is_absent(const fe_slab_t *slab) {
  * may have 65,530. */
 #define FE_SLAB_OF_ITS_OWN_MIN ((size_t)1 << 20)
 
-/* Whether chunks of the base come without memory, and slabs are made accessible one by one. */
+/* Whether chunks of the base come without memory, and slabs are made accessible one by one. In a
+ * copy of ours with an `allocate` of the program's, `reserve` is left over. */
 static inline bool fe_base_reserves(const fe_base_t *base) {
-  return base->reserve != NULL && base->protect != NULL && FE_SLAB_SIZE >= FE_SLAB_OF_ITS_OWN_MIN;
+  bool is_left_over =
+      base->reserve == fe_base_default.reserve && base->allocate != fe_base_default.allocate;
+  return !is_left_over && base->allocate != NULL && base->reserve != NULL &&
+         base->protect != NULL && FE_SLAB_SIZE >= FE_SLAB_OF_ITS_OWN_MIN;
 }
 
 /* The arena of these that an address lies in; NULL: none. Where a slab is absent there may be

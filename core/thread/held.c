@@ -101,6 +101,7 @@ static void end_last(fe_arenas_t *arenas, fe_heap_t *heap) {
   bool is_last = fe_arenas_used_units(arenas) == 1 && !heap->is_visited;
   if (is_last && fe_heap_is_empty(heap)) {
     forget(heap);
+    fe_registry_before_end(heap);
     fe_roll_remove(heap);
     fe_heap_note_end(heap);
     fe_heap_end(heap);

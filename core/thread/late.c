@@ -34,9 +34,13 @@ void fe_late_leave(fe_heap_t *heap) {
   pthread_mutex_unlock(&part->late_mutex);
 }
 
+static fe_heap_t *take_all(void) {
+  return atomic_exchange_explicit(&first, NULL, memory_order_acquire);
+}
+
 size_t fe_late_take(void (*adopt)(fe_heap_t *heap)) {
   size_t count = 0;
-  fe_heap_t *heap = atomic_exchange_explicit(&first, NULL, memory_order_acquire);
+  fe_heap_t *heap = take_all();
   for (fe_heap_t *next; heap != NULL; heap = next) {
     fe_thread_part_t *part = fe_heap_thread_part(heap);
     next = part->late_next;
@@ -54,8 +58,18 @@ size_t fe_late_take(void (*adopt)(fe_heap_t *heap)) {
   return count;
 }
 
+bool fe_late_forget(fe_heap_t *heap) {
+  if (!fe_heap_thread_part(heap)->is_late) return false;
+  fe_late_leave(heap);
+  for (fe_heap_t *other = take_all(), *next; other != NULL; other = next) {
+    next = fe_heap_thread_part(other)->late_next;
+    if (other != heap) push(other);
+  }
+  return true;
+}
+
 void fe_late_forget_all(void) {
-  fe_heap_t *heap = atomic_exchange_explicit(&first, NULL, memory_order_relaxed);
+  fe_heap_t *heap = take_all();
   for (; heap != NULL; heap = fe_heap_thread_part(heap)->late_next) {
     fe_heap_thread_part(heap)->is_late = false;
   }

@@ -21,6 +21,9 @@ void fe_late_leave(fe_heap_t *heap);
  * that were handed on by their threads; how many these are. */
 size_t fe_late_take(void (*adopt)(fe_heap_t *heap));
 
+/* With the roll's lock: the calling thread's heap is about to end. Whether it was a late one. */
+bool fe_late_forget(fe_heap_t *heap);
+
 /* In the child of a fork, where all heaps of other threads are handed on. */
 void fe_late_forget_all(void);
 

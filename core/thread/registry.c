@@ -201,6 +201,10 @@ void fe_registry_end_idle(fe_arenas_t *arenas) {
   fe_roll_unlock();
 }
 
+void fe_registry_before_end(fe_heap_t *heap) {
+  if (fe_late_forget(heap)) count_one_less();
+}
+
 /* Idle heaps keep some memory for the thread that has them next, but not for long. */
 static void tick(void) {
   uint32_t now = fe_clock_ms();

@@ -53,6 +53,9 @@ fe_heap_t *fe_registry_take(fe_arenas_t *arenas);
  * using the arenas. */
 void fe_registry_end_idle(fe_arenas_t *arenas);
 
+/* With the roll's lock: the calling thread's heap is about to end. */
+void fe_registry_before_end(fe_heap_t *heap);
+
 /* Takes in what others freed in heaps that no thread has, gives their empty shards up, and ends
  * those in which nothing lives. False if somebody else had the roll for longer than that. */
 bool fe_registry_collect_idle(unsigned patience_ms);

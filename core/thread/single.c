@@ -25,6 +25,8 @@ FE_COLD fe_heap_t *fe_registry_attach(void) {
 
 void fe_registry_end_idle(fe_arenas_t *arenas) { (void)arenas; }
 
+void fe_registry_before_end(fe_heap_t *heap) { (void)heap; }
+
 bool fe_registry_collect_idle(unsigned patience_ms) {
   (void)patience_ms;
   return true;

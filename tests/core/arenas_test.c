@@ -370,6 +370,29 @@ static void arenas_in_use_are_not_destroyed(void **state) {
   unreserve(memory, 16 * UNIT_BYTES);
 }
 
+/* A program that puts something before the kernel's base, as one may that was written before there
+ * was `reserve`. */
+static size_t allocate_calls;
+
+static void *count_and_allocate(const fe_base_t *base, size_t size, size_t alignment) {
+  (void)base;
+  allocate_calls++;
+  return fe_base_mmap.allocate(&fe_base_mmap, size, alignment);
+}
+
+static void a_copy_of_the_kernels_base_keeps_its_allocate(void **state) {
+  (void)state;
+  fe_base_t copy = fe_base_mmap;
+  copy.allocate = count_and_allocate;
+  fe_arenas_t *arenas = fe_arenas_create(&copy, NULL, 0);
+  assert_non_null(arenas);
+  assert_int_equal(allocate_calls, 1);
+  assert_true(fe_arenas_destroy(arenas));
+  copy.allocate = NULL;
+  arenas = fe_arenas_create(&copy, NULL, 0);
+  assert_null(arenas);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       test_that(a_region_is_owned_in_whole_units),
@@ -383,6 +406,7 @@ int main(void) {
       test_that(the_process_takes_regions_too),
       test_that(threads_may_hand_in_regions_at_the_same_time),
       test_that(arenas_in_use_are_not_destroyed),
+      test_that(a_copy_of_the_kernels_base_keeps_its_allocate),
   };
   return cmocka_run_group_tests_name("arenas", tests, NULL, NULL);
 }

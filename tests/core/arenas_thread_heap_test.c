@@ -1,6 +1,8 @@
 /* fe_arenas_thread_heap: a heap for each thread on arenas of the program's own, handed on from
  * thread to thread.
  */
+#include <limits.h>
+
 #include "tests/core/checking_base.h"
 #include "tests/core/thread_heaps.h"
 
@@ -199,6 +201,32 @@ static void destructors_at_the_thread_end_may_still_ask(void **state) {
   assert_true(fe_arenas_destroy(late_arenas));
 }
 
+/* In each round, beside the thread's own heap. */
+static void end_arenas_late(void *round) {
+  fe_arenas_t *arenas = arenas_on_region();
+  fe_heap_free(own_heap(arenas), fe_heap_alloc(own_heap(arenas), 500));
+  fe_free(fe_malloc(500));
+  require(fe_arenas_destroy(arenas));
+  require(pthread_setspecific(late_key, (char *)round + 1) == 0);
+}
+
+static void end_with_arenas(void *rounds) {
+  fe_free(fe_malloc(500));
+  require(pthread_setspecific(late_key, rounds) == 0);
+}
+
+static void destructors_at_the_thread_end_may_end_arenas(void **state) {
+  (void)state;
+  if (HAS_SANITIZER_MEMORY) skip(); /* for it the thread is over in the last round */
+  static char rounds[PTHREAD_DESTRUCTOR_ITERATIONS + 1];
+  fe_free(fe_malloc(1)); /* ferroc's key comes first */
+  size_t before = heap_count(NULL);
+  assert_int_equal(pthread_key_create(&late_key, end_arenas_late), 0);
+  for (int i = 0; i < 100; i++) run_in_thread(end_with_arenas, rounds);
+  pthread_key_delete(late_key);
+  assert_int_equal(heap_count(NULL), before);
+}
+
 /* -- Blocks ------------------------------------------------------------------------------------
  */
 
@@ -323,6 +351,7 @@ int main(void) {
       test_that(a_limit_ends_with_its_thread),
       test_that(a_thread_may_have_many),
       test_that(destructors_at_the_thread_end_may_still_ask),
+      test_that(destructors_at_the_thread_end_may_end_arenas),
       test_that(blocks_freed_by_other_threads_come_back),
       test_that(a_reallocation_keeps_a_block_on_its_arenas),
       test_that(a_trim_leaves_nothing_that_is_free),
