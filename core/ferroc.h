@@ -353,8 +353,8 @@ struct fe_base {
   /* The same, but addresses alone, which nobody may touch: `protect` makes slabs (4 MiB) of them
    * accessible before they are used, and fails when there is no memory. So a chunk costs no promise
    * of memory (vm.overcommit_memory=2), and none that is locked (mlockall), before it is used.
-   * NULL, or without `protect` or `allocate`, or with slabs below 1 MiB, or in a copy of
-   * fe_base_mmap of which `allocate` alone was replaced: `allocate` is called. */
+   * NULL, or without `protect` or `allocate`, or with slabs below 1 MiB, or in hardened builds, or
+   * in a copy of fe_base_mmap of which `allocate` alone was replaced: `allocate` is called. */
   void *(*reserve)(const fe_base_t *base, size_t size, size_t alignment);
   /* Gives a whole chunk back. A NULL function: chunks are kept for good. */
   void (*release)(const fe_base_t *base, void *chunk, size_t size);

@@ -242,7 +242,7 @@ static inline bool fe_slab_is_absent(const fe_slab_t *slab) {
 }
 
 /* Smaller slabs would leave a mapping for each that is not like its neighbours, of which a process
- * may have 65,530. */
+ * may have 65,530. Guard pages use these up: then no slab could be made accessible any more. */
 #define FE_SLAB_OF_ITS_OWN_MIN ((size_t)1 << 20)
 
 /* Whether chunks of the base come without memory, and slabs are made accessible one by one. In a
@@ -250,8 +250,9 @@ static inline bool fe_slab_is_absent(const fe_slab_t *slab) {
 static inline bool fe_base_reserves(const fe_base_t *base) {
   bool is_left_over =
       base->reserve == fe_base_default.reserve && base->allocate != fe_base_default.allocate;
-  return !is_left_over && base->allocate != NULL && base->reserve != NULL &&
-         base->protect != NULL && FE_SLAB_SIZE >= FE_SLAB_OF_ITS_OWN_MIN;
+  bool is_worth_it = FE_SLAB_SIZE >= FE_SLAB_OF_ITS_OWN_MIN && FE_GUARD_SIZE == 0;
+  return is_worth_it && !is_left_over && base->allocate != NULL && base->reserve != NULL &&
+         base->protect != NULL;
 }
 
 /* The arena of these that an address lies in; NULL: none. Where a slab is absent there may be

@@ -7,8 +7,9 @@
 
 #include "tests/core/support.h"
 
-/* Smaller ones are not made accessible one by one. A sanitizer has memory of its own. */
-static bool is_elsewhere(void) { return SLAB_BYTES < MIB || HAS_SANITIZER_MEMORY; }
+/* Smaller slabs are not made accessible one by one, nor those with guard pages. A sanitizer has
+ * memory of its own. */
+static bool is_elsewhere(void) { return SLAB_BYTES < MIB || IS_CHECKED || HAS_SANITIZER_MEMORY; }
 
 /* All that is private and can be written to. */
 static size_t promised_bytes(void) {
