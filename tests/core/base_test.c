@@ -289,7 +289,10 @@ static void any_memory_of_a_base_may_be_asked_about(void **state) {
     fe_heap_collect(heap, true);
     assert_int_equal(count_contained(heap), 1);
     if (is_permanent) { /* and so is its memory */
-      for (size_t i = 0; i < CHUNKS_MAX; i++) free(ground.checking.chunks[i].is_committed);
+      for (size_t i = 0; i < CHUNKS_MAX; i++) {
+        free(ground.checking.chunks[i].is_committed);
+        free(ground.checking.chunks[i].is_reserved);
+      }
       continue;
     }
     fe_heap_destroy(heap);
