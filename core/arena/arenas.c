@@ -79,10 +79,11 @@ static void make_arena(fe_arenas_t *arenas, const site_t *site, size_t extra) {
   arena->slab_count = (unsigned)((site->unit_count + FE_UNITS_PER_SLAB - 1) / FE_UNITS_PER_SLAB);
   arena->header_units = (unsigned)header_units_for(site->unit_count, extra);
   arena->is_lent = site->is_lent;
+  size_t accessible_count = accessible_slabs(arenas->base, site, extra);
   ptrdiff_t dirty_count = 0;
   for (unsigned i = 0; i < arena->slab_count; i++) {
     fe_slab_t *slab = &arena->slab[i];
-    bool is_there = i < accessible_slabs(arenas->base, site, extra);
+    bool is_there = i < accessible_count;
     fe_units_t usable = fe_arena_usable_units(arena, i);
     fe_units_t dirty = site->is_lent ? usable : 0;
     atomic_store_explicit(&slab->free, is_there ? usable : 0, memory_order_relaxed);
