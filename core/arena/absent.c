@@ -162,6 +162,12 @@ static bool map_slab(fe_arena_t *arena, char *start) {
   return true;
 }
 
+static void unmap_again(fe_arena_t *arena, char *start) {
+  const fe_base_t *base = arena->arenas->base;
+  base->unmap(base, start, FE_SLAB_SIZE);
+  fe_arenas_count_unmap(arena->arenas, FE_UNITS_PER_SLAB, 0);
+}
+
 /* Whether the slab, which the caller holds, and which was reserved or absent, is there now. */
 static bool open_slab(fe_arena_t *arena, unsigned index, fe_presence_t before) {
   const fe_base_t *base = arena->arenas->base;
@@ -169,9 +175,16 @@ static bool open_slab(fe_arena_t *arena, unsigned index, fe_presence_t before) {
   bool is_there = before == FE_SLAB_RESERVED ? base->protect(base, start, FE_SLAB_SIZE, true)
                                              : map_slab(arena, start);
   if (!is_there) return false;
-  fe_track_close(start, FE_SLAB_SIZE);
-  fe_ownership_set(start, FE_SLAB_SIZE);
-  return true;
+  if (fe_ownership_set(start, FE_SLAB_SIZE)) {
+    fe_track_close(start, FE_SLAB_SIZE);
+    return true;
+  }
+  if (before == FE_SLAB_RESERVED) {
+    base->protect(base, start, FE_SLAB_SIZE, false);
+  } else {
+    unmap_again(arena, start);
+  }
+  return false;
 }
 
 /* False: the addresses are not to be had. */

@@ -1,8 +1,10 @@
 /* Any address can be noted as ferroc's, wherever a kernel or a program may put its memory. Nothing
- * is at these addresses: they are only noted. */
+ * is at most of these addresses: they are only noted. */
 #include "tests/core/support.h"
 
 #include <pthread.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "core/arena/ownership.h"
 
@@ -178,6 +180,54 @@ static void threads_may_note_in_one_window_at_once(void **state) {
   pthread_barrier_destroy(&start_line);
 }
 
+/* -- A slab that cannot be noted: the first one of a window for which there is no memory -- */
+
+enum { SLABS_BEFORE = 5 };
+
+/* Across the start of a window that no other test notes anything in. */
+static void *reserve_across(const fe_base_t *base, size_t size, size_t alignment) {
+  (void)base;
+  (void)alignment;
+  for (uintptr_t window = 11; window >> (47 - FE_ADDRESS_BITS) == 0; window++) {
+    char *start = (char *)(window << FE_ADDRESS_BITS) - SLABS_BEFORE * SLAB_BYTES;
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
+    void *place = mmap(start, size, PROT_NONE, flags, -1, 0);
+    if (place == start) return start;
+    if (place != MAP_FAILED) munmap(place, size);
+  }
+  return NULL;
+}
+
+static void use_up_a_window(void *unused) {
+  (void)unused;
+  fe_base_t base = fe_base_mmap;
+  base.reserve = reserve_across;
+  fe_arenas_t *arenas = fe_arenas_create(&base, NULL, 0);
+  fe_heap_t *heap = arenas == NULL ? NULL : fe_arenas_thread_heap(arenas);
+  require(heap != NULL);
+  struct rlimit limit;
+  require(getrlimit(RLIMIT_AS, &limit) == 0);
+  limit.rlim_cur = MIB;
+  require(setrlimit(RLIMIT_AS, &limit) == 0);
+  size_t count = 0;
+  for (char *block; (block = fe_heap_alloc(heap, SLAB_BYTES / 8)) != NULL; count++) {
+    require(fe_owns(block));
+    block[0] = 1;
+  }
+  require(errno == ENOMEM && count > SLABS_BEFORE * 6 && count <= SLABS_BEFORE * 8);
+  limit.rlim_cur = limit.rlim_max;
+  require(setrlimit(RLIMIT_AS, &limit) == 0);
+  char *block = fe_heap_alloc(heap, 2 * SLAB_BYTES);
+  require(block != NULL && fe_owns(block));
+}
+
+static void a_slab_that_cannot_be_noted_is_not_used(void **state) {
+  (void)state;
+  if (FE_ADDRESS_BITS >= 46 || ADDRESS_BITS < 64 || SLAB_BYTES < MIB) skip();
+  if (IS_CHECKED || HAS_SANITIZER_MEMORY) skip();
+  assert_child_succeeds(use_up_a_window, NULL);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       test_that(chunks_may_lie_behind_every_power_of_two),
@@ -189,6 +239,7 @@ int main(void) {
       test_that(all_bits_of_an_address_count),
       test_that(slabs_of_a_chunk_may_go_and_come_back),
       test_that(threads_may_note_in_one_window_at_once),
+      test_that(a_slab_that_cannot_be_noted_is_not_used),
   };
   return cmocka_run_group_tests_name("addresses", tests, NULL, NULL);
 }
