@@ -30,6 +30,7 @@ refuses() {
 
 shard="FE_SHARD_SHIFT must be 12 (4 KiB) to 18 (256 KiB)"
 slab="FE_SLAB_SHIFT must be 3 to 6 above FE_SHARD_SHIFT"
+addresses="FE_ADDRESS_BITS must be FE_SLAB_SHIFT + 3 to 48"
 granule="FE_GRANULE_SHIFT must be 3 (8 bytes) or 4 (16 bytes)"
 
 if ! command -v "${CC:-gcc}" >/dev/null; then
@@ -57,4 +58,12 @@ result "shards that do not suit the default slabs are refused" refuses "$slab" -
 for shift in -1 0 2 5 16; do
   result "a granule of 2^$shift bytes is refused" refuses "$granule" "-DFE_GRANULE_SHIFT=$shift"
 done
+for bits in 25 32 40 47 48; do
+  result "addresses of $bits bits are allowed" compile "-DFE_ADDRESS_BITS=$bits"
+done
+for bits in -1 0 24 49 64; do
+  result "addresses of $bits bits are refused" refuses "$addresses" "-DFE_ADDRESS_BITS=$bits"
+done
+result "addresses of fewer bits than slabs need are refused" \
+  refuses "$addresses" -DFE_ADDRESS_BITS=26 -DFE_SHARD_SHIFT=18 -DFE_SLAB_SHIFT=24
 exit $((failures > 0))
