@@ -71,6 +71,10 @@ def fe_floor(name, visibility, floors_below = [], srcs = None, hosted = [], free
             "//tools/mutations:__pkg__",
         ],
     )
+    native.exports_files(
+        ["BUILD"],
+        visibility = ["//tools/mutations:__pkg__"],
+    )
     variants = [
         ("", _TLS_AT_START, []),
         ("_dlopen", _TLS_LOADED_LATER + select({
