@@ -16,7 +16,6 @@ typedef struct call {
 
 static void *call_with_cancellation_pending(void *argument) {
   const call_t *call = argument;
-  fe_free(fe_malloc(10));
   pthread_cancel(pthread_self());
   call->body(call->argument);
   pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
@@ -41,25 +40,116 @@ static void require_goes_on(void (*body)(void *argument), void *argument) {
 
 static void *block_of_another;
 
-static void use_all_functions(void *unused) {
+/* The thread's first call of all. */
+static void begin(void *unused) {
+  (void)unused;
+  fe_free(fe_malloc(10));
+}
+
+static void allocate_and_free(void *unused) {
   (void)unused;
   use(NULL);
   fe_free(block_of_another);
+  fe_free(fe_calloc(100, 1000));
+  fe_free(fe_malloc(2 * CHUNK)); /* gone with its chunk */
+  fe_free(fe_aligned_alloc(SLAB_BYTES, SLAB_BYTES));
+}
+
+static void reallocate(void *unused) {
+  (void)unused;
+  char *block = NULL;
+  for (size_t size = 1; size <= 64 * MIB; size *= 8) {
+    block = fe_realloc(block, size);
+    require(block != NULL);
+    block[size - 1] = 1;
+  }
+  for (size_t size = 64 * MIB; size > 0; size /= 8) {
+    block = fe_realloc(block, size);
+    require(block != NULL);
+  }
+  fe_free(block);
+}
+
+static void copy_strings(void *unused) {
+  (void)unused;
+  fe_free(fe_strdup("text"));
+  fe_free(fe_strndup("text", 2));
+  fe_free(fe_realpath("/..", NULL));
+}
+
+static void use_a_heap(void *unused) {
+  (void)unused;
   fe_heap_t *heap = fe_heap_create(NULL);
   require(heap != NULL);
   use(heap);
+  fe_heap_set_limit(heap, MIB);
+  require(fe_heap_alloc(heap, 2 * MIB) == NULL);
+  fe_heap_hand_over(heap);
+  require(fe_heap_take_over(heap));
   fe_heap_collect(heap, true);
   fe_heap_destroy(heap);
+}
+
+static void use_own_arenas(void *unused) {
+  (void)unused;
+  fe_arenas_t *arenas = fe_arenas_create(&fe_base_mmap, NULL, 0);
+  require(arenas != NULL);
+  fe_context_t *context = fe_context_create(arenas);
+  fe_heap_t *heap = new_heap(context);
+  use(heap);
+  fe_heap_destroy(heap);
+  require(fe_context_destroy(context));
+  use(fe_arenas_thread_heap(arenas));
+  require(fe_arenas_destroy(arenas));
+}
+
+static void give_back(void *unused) {
+  (void)unused;
+  fe_collect(false);
   fe_collect(true);
   fe_trim();
+}
+
+static void ignore_text(void *user_data, const char *text, size_t length) {
+  (void)user_data;
+  (void)text;
+  (void)length;
+}
+
+static bool ignore_shard(const fe_shard_view_t *shard, void *user_data) {
+  (void)user_data;
+  return shard != NULL;
+}
+
+static void look_at_figures(void *unused) {
+  (void)unused;
   require(sum_of(NULL).heap_count > 0);
+  arenas_stats_of(NULL);
+  require(fe_stats_write(NULL, FE_FORMAT_JSON, ignore_text, NULL));
+  fe_heap_map_write(NULL, ignore_text, NULL);
+  require(fe_heap_visit(fe_thread_heap(), &(fe_visitor_t){.shard = ignore_shard}, NULL));
+}
+
+static void set_options(void *unused) {
+  (void)unused;
+  require(fe_option_set("purge_delay_ms", "60"));
+  require(fe_option_set("memory_limit", "1G"));
+  require(fe_option_set("memory_limit", "0"));
+  require(fe_option_set("purge_delay_ms", "50"));
 }
 
 static void no_function_is_such_a_point(void **state) {
   (void)state;
-  block_of_another = fe_malloc(1000);
-  assert_non_null(block_of_another);
-  require_goes_on(use_all_functions, NULL);
+  static void (*const bodies[])(void *) = {
+      begin,          allocate_and_free, reallocate,      copy_strings, use_a_heap,
+      use_own_arenas, give_back,         look_at_figures, set_options,
+  };
+  for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
+    block_of_another = fe_malloc(1000);
+    assert_non_null(block_of_another);
+    require_goes_on(bodies[i], NULL);
+    if (bodies[i] != allocate_and_free) fe_free(block_of_another);
+  }
 }
 
 /* -- Messages -- */
