@@ -98,61 +98,8 @@ static outcome_t take_units_at(fe_look_t *look, fe_arena_t *arena, unsigned inde
   return outcome;
 }
 
-static bool take_in_slab(fe_look_t *look, fe_arena_t *arena, unsigned index, const wish_t *wish,
-                         fe_run_t *run) {
-  fe_slab_t *slab = &arena->slab[index];
-  for (;;) {
-    fe_units_t candidates = fe_bitmap_look(&slab->free);
-    bool is_unused = candidates == FE_BITMAP_ALL;
-    if (wish->spares_huge && !is_unused && fe_slab_is_huge(slab)) return false;
-    if (wish->dirty_only) {
-      candidates &= atomic_load_explicit(&slab->dirty, memory_order_relaxed);
-    }
-    int unit = fe_bitmap_find_run(candidates, wish->count);
-    if (unit < 0) return false;
-    fe_units_t mask = fe_bitmap_mask((unsigned)unit, wish->count);
-    bool is_zero = false;
-    outcome_t outcome = take_units_at(look, arena, index, mask, wish, is_unused, &is_zero);
-    if (outcome == NOT_FREE) continue;
-    *run = (fe_run_t){.arena = arena,
-                      .start = fe_unit_address(arena, index, (unsigned)unit),
-                      .unit_count = wish->count,
-                      .is_zero = is_zero};
-    return outcome == TAKEN;
-  }
-}
-
-/* At the hint first, then wherever there is room. */
-static bool take_anywhere(fe_look_t *look, fe_arena_hint_t *hint, const wish_t *wish,
-                          fe_run_t *run) {
-  if (hint->arena != NULL && take_in_slab(look, hint->arena, hint->slab, wish, run)) return true;
-  fe_arena_t *arena = fe_arenas_first(look->arenas);
-  for (; arena != NULL; arena = fe_arena_next(arena)) {
-    for (unsigned slab = 0; slab < arena->slab_count; slab++) {
-      if (take_in_slab(look, arena, slab, wish, run)) {
-        hint->arena = arena;
-        hint->slab = slab;
-        return true;
-      }
-    }
-  }
-  return false;
-}
-
-/* Units that were in use before are warm and cost no page fault, so they come first. */
-static bool take_units(fe_look_t *look, fe_arena_hint_t *hint, wish_t wish, fe_run_t *run) {
-  ptrdiff_t dirty_count =
-      atomic_load_explicit(&look->arenas->dirty_unit_count, memory_order_relaxed);
-  if (dirty_count >= (ptrdiff_t)wish.count) {
-    wish.dirty_only = true;
-    if (take_anywhere(look, hint, &wish, run)) return true;
-    wish.dirty_only = false;
-  }
-  return take_anywhere(look, hint, &wish, run);
-}
-
-/* -- Runs of any length: units are counted from the arena's start on, and a run may begin and end
- * inside of slabs -- */
+/* -- Rows: units are counted from the arena's start on, and a row may begin and end inside of slabs
+ * -- */
 
 /* What a run has in the slab of its first unit. */
 typedef struct part {
@@ -256,6 +203,100 @@ static outcome_t take_row(fe_look_t *look, const row_t *row, size_t *free_count,
   if (can_fail) fe_look_end_passing(look);
   return outcome;
 }
+
+/* -- Runs of a few units: in one slab, or in two that lie side by side -- */
+
+/* The units of a slab that will do. */
+static fe_units_t candidates_in(const fe_slab_t *slab, const wish_t *wish) {
+  fe_units_t units = fe_bitmap_look(&slab->free);
+  if (!wish->dirty_only) return units;
+  return units & atomic_load_explicit(&((fe_slab_t *)slab)->dirty, memory_order_relaxed);
+}
+
+#define HALF (FE_UNITS_PER_SLAB / 2)
+
+/* The last half of a slab and the first half of the next one, looked at like a slab. Else there
+ * would be 3 runs of 17 units in each slab, and nothing in a fifth of its addresses. */
+static bool take_across_end(fe_look_t *look, fe_arena_t *arena, unsigned index, const wish_t *wish,
+                            fe_run_t *run) {
+  static_assert(FE_LARGE_UNITS_MAX <= HALF, "a run that begins in one half ends in the next");
+  if (wish->count == 1 || index + 1 == arena->slab_count) return false;
+  const fe_slab_t *next = &arena->slab[index + 1];
+  if (wish->spares_huge && fe_slab_is_huge(next)) return false;
+  for (;;) {
+    bool is_unused = fe_bitmap_look(&next->free) == FE_BITMAP_ALL;
+    fe_units_t last = (fe_units_t)(candidates_in(&arena->slab[index], wish) >> HALF);
+    fe_units_t first = (fe_units_t)(candidates_in(next, wish) << HALF);
+    int unit = fe_bitmap_find_run((last | first) & FE_BITMAP_ALL, wish->count);
+    if (unit < 0) return false;
+    row_t row = {arena, (size_t)index * FE_UNITS_PER_SLAB + HALF + (unsigned)unit, wish->count};
+    size_t free_count;
+    outcome_t outcome = take_row(look, &row, &free_count, run);
+    if (outcome == NOT_FREE) continue;
+    if (wish->wants_huge && is_unused) fe_arena_set_huge(arena, index + 1, true);
+    return outcome == TAKEN;
+  }
+}
+
+static bool take_in_slab(fe_look_t *look, fe_arena_t *arena, unsigned index, const wish_t *wish,
+                         fe_run_t *run) {
+  fe_slab_t *slab = &arena->slab[index];
+  for (;;) {
+    bool is_unused = fe_bitmap_look(&slab->free) == FE_BITMAP_ALL;
+    if (wish->spares_huge && !is_unused && fe_slab_is_huge(slab)) return false;
+    int unit = fe_bitmap_find_run(candidates_in(slab, wish), wish->count);
+    if (unit < 0) return take_across_end(look, arena, index, wish, run);
+    fe_units_t mask = fe_bitmap_mask((unsigned)unit, wish->count);
+    bool is_zero = false;
+    outcome_t outcome = take_units_at(look, arena, index, mask, wish, is_unused, &is_zero);
+    if (outcome == NOT_FREE) continue;
+    *run = (fe_run_t){.arena = arena,
+                      .start = fe_unit_address(arena, index, (unsigned)unit),
+                      .unit_count = wish->count,
+                      .is_zero = is_zero};
+    return outcome == TAKEN;
+  }
+}
+
+/* Where a run ends there is room for the next one. */
+static void note_end(fe_arena_hint_t *hint, const fe_run_t *run) {
+  hint->arena = run->arena;
+  char *last = run->start + (run->unit_count - 1) * FE_UNIT_SIZE;
+  hint->slab = (unsigned)((size_t)(last - run->arena->start) >> FE_SLAB_SHIFT);
+}
+
+/* At the hint first, then wherever there is room. */
+static bool take_anywhere(fe_look_t *look, fe_arena_hint_t *hint, const wish_t *wish,
+                          fe_run_t *run) {
+  if (hint->arena != NULL && take_in_slab(look, hint->arena, hint->slab, wish, run)) {
+    note_end(hint, run);
+    return true;
+  }
+  fe_arena_t *arena = fe_arenas_first(look->arenas);
+  for (; arena != NULL; arena = fe_arena_next(arena)) {
+    for (unsigned slab = 0; slab < arena->slab_count; slab++) {
+      if (take_in_slab(look, arena, slab, wish, run)) {
+        note_end(hint, run);
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+/* Units that were in use before are warm and cost no page fault, so they come first. */
+static bool take_units(fe_look_t *look, fe_arena_hint_t *hint, wish_t wish, fe_run_t *run) {
+  ptrdiff_t dirty_count =
+      atomic_load_explicit(&look->arenas->dirty_unit_count, memory_order_relaxed);
+  if (dirty_count >= (ptrdiff_t)wish.count) {
+    wish.dirty_only = true;
+    if (take_anywhere(look, hint, &wish, run)) return true;
+    wish.dirty_only = false;
+  }
+  return take_anywhere(look, hint, &wish, run);
+}
+
+/* -- Runs of any length, wherever slabs begin -- */
 
 /* The first unit from `from` on that is free, or that is not; unit_count: none. */
 static size_t next_unit(fe_arena_t *arena, size_t from, bool is_free) {

@@ -125,10 +125,11 @@ static void a_limit_can_be_used_up(void **state) {
   (void)state;
   if (is_elsewhere()) skip();
   static const limited_t cases[] = {
-      {RLIMIT_DATA, 1000, 240 * MIB},
-      {RLIMIT_DATA, 120000, 220 * MIB},
-      {RLIMIT_AS, 1000, 235 * MIB},
-      {RLIMIT_AS, 120000, 215 * MIB},
+      {RLIMIT_DATA, 1000, 240 * MIB},      {RLIMIT_DATA, 120000, 220 * MIB},
+      {RLIMIT_DATA, MIB, 235 * MIB},       {RLIMIT_AS, 1000, 235 * MIB},
+      {RLIMIT_AS, 120000, 215 * MIB},      {RLIMIT_AS, 300000, 230 * MIB},
+      {RLIMIT_AS, 600000, 230 * MIB},      {RLIMIT_AS, MIB, 235 * MIB},
+      {RLIMIT_AS, 3 * MIB / 2, 235 * MIB},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     print_message("          %s, blocks of %zu bytes\n",

@@ -1,8 +1,8 @@
 /* The units of an arena (core/arena/bitmap.h, arena.c, purge.c): taken, given back and purged without
  * locks.
  *
- * SLABS words of UNITS bits. UNIT_TAKERS threads take single units, one thread takes two whole slabs
- * in a row, one purges; each of them TURNS times. Inlines are named after the functions that they
+ * SLABS words of UNITS bits. UNIT_TAKERS threads take single units, one thread takes a row (two whole
+ * slabs, or with ACROSS the last unit of one and the first of the next), one purges; each of them TURNS times. Inlines are named after the functions that they
  * follow; each statement, or atomic group, is one access to memory that another thread can see.
  *
  * Checked: no unit has two owners, a purge included; none is lost, at the end all are free; a
@@ -19,6 +19,15 @@
 #define SLABS 2
 #define UNITS 2
 #define ALL 3 /* FE_BITMAP_ALL */
+
+/* The units of the row that lie in the first slab, and those in the next. */
+#ifdef ACROSS
+#define LAST 2
+#define FIRST 1
+#else
+#define LAST ALL
+#define FIRST ALL
+#endif
 
 /* What all threads see: a bit for each free unit, a bit for each that may not be zero. */
 byte free[SLABS];
@@ -211,17 +220,17 @@ inline take_in_slab(slab) {
   od
 }
 
-/* Both slabs, or none. */
-inline take_slabs_at() {
-  fe_bitmap_take(0, ALL);
+/* A row: `last` units of the first slab and `first` ones of the next, or none. */
+inline take_all_of(last, first) {
+  fe_bitmap_take(0, last);
   if
   :: got ->
-     fe_bitmap_take(1, ALL);
+     fe_bitmap_take(1, first);
      if
      :: got
      :: else ->
 #ifndef MUTATION_NO_WAY_BACK
-        fe_bitmap_give(0, ALL)
+        fe_bitmap_give(0, last)
 #else
         skip
 #endif
@@ -230,24 +239,24 @@ inline take_slabs_at() {
   fi
 }
 
-/* The slabs are the caller's. got: whether there is memory behind both; else they are given back. */
-inline mark_slabs_taken() {
-  mark_taken(0, ALL);
+/* The row is the caller's. got: whether there is memory behind all; else it is given back. */
+inline mark_units_taken(last, first) {
+  mark_taken(0, last);
   if
   :: got ->
-     mark_taken(1, ALL);
+     mark_taken(1, first);
      if
      :: got
      :: else ->
-#ifndef MUTATION_MARKED_SLABS_ARE_KEPT
-        fe_bitmap_give(0, ALL)
+#ifndef MUTATION_MARKED_UNITS_ARE_KEPT
+        fe_bitmap_give(0, last)
 #else
         skip
 #endif
      fi
   :: else ->
-#ifndef MUTATION_UNMARKED_SLABS_ARE_KEPT
-     fe_bitmap_give(1, ALL)
+#ifndef MUTATION_UNMARKED_UNITS_ARE_KEPT
+     fe_bitmap_give(1, first)
 #else
      skip
 #endif
@@ -335,23 +344,24 @@ proctype unit_taker() {
   end_of_thread()
 }
 
-proctype slab_taker() {
+proctype row_taker() {
   byte seen, turns, missing;
   bool got;
   do
   :: turns < TURNS ->
-     take_slabs_at();
+     take_all_of(LAST, FIRST);
      if
-     :: got -> mark_slabs_taken()
+     :: got -> mark_units_taken(LAST, FIRST)
      :: else
      fi;
      if
      :: got ->
-        fill(0, ALL, true);
-        fill(1, ALL, true);
-        assert(HOLDS_DATA(0, 1) && HOLDS_DATA(0, 2) && HOLDS_DATA(1, 1) && HOLDS_DATA(1, 2));
-        fe_bitmap_give(0, ALL);
-        fe_bitmap_give(1, ALL)
+        fill(0, LAST, true);
+        fill(1, FIRST, true);
+        assert(LAST != ALL || (HOLDS_DATA(0, 1) && HOLDS_DATA(1, 2)));
+        assert(HOLDS_DATA(0, 2) && HOLDS_DATA(1, 1));
+        fe_bitmap_give(0, LAST);
+        fe_bitmap_give(1, FIRST)
      :: else
      fi;
      atomic { got = false; turns++ }
@@ -390,7 +400,7 @@ init {
     :: else -> i = 0; break
     od;
 #endif
-    run slab_taker();
+    run row_taker();
     run purger();
     do
     :: i < UNIT_TAKERS -> run unit_taker(); i++
