@@ -298,12 +298,18 @@ static bool take_units(fe_look_t *look, fe_arena_hint_t *hint, wish_t wish, fe_r
 
 /* -- Runs of any length, wherever slabs begin -- */
 
+/* The free units of a slab; where slabs with huge pages are spared, none of those in use. */
+static fe_units_t free_units_of(const fe_slab_t *slab, bool spares_huge) {
+  fe_units_t units = fe_bitmap_look(&slab->free);
+  return spares_huge && units != FE_BITMAP_ALL && fe_slab_is_huge(slab) ? 0 : units;
+}
+
 /* The first unit from `from` on that is free, or that is not; unit_count: none. */
-static size_t next_unit(fe_arena_t *arena, size_t from, bool is_free) {
+static size_t next_unit(fe_arena_t *arena, size_t from, bool is_free, bool spares_huge) {
   while (from < arena->unit_count) {
     size_t slab = from / FE_UNITS_PER_SLAB;
     unsigned unit = (unsigned)(from % FE_UNITS_PER_SLAB);
-    fe_units_t word = fe_bitmap_look(&arena->slab[slab].free);
+    fe_units_t word = free_units_of(&arena->slab[slab], spares_huge);
     if (!is_free) word = ~word;
     word &= fe_bitmap_mask(unit, FE_UNITS_PER_SLAB - unit);
     from = slab * FE_UNITS_PER_SLAB + FE_UNITS_PER_SLAB;
@@ -316,10 +322,11 @@ static size_t next_unit(fe_arena_t *arena, size_t from, bool is_free) {
 }
 
 /* Takes the first units that lie side by side, wherever slabs begin. */
-static bool take_across_slabs(fe_look_t *look, fe_arena_t *arena, size_t count, fe_run_t *run) {
-  size_t first = next_unit(arena, 0, true);
+static bool take_across_slabs(fe_look_t *look, fe_arena_t *arena, size_t count, bool spares_huge,
+                              fe_run_t *run) {
+  size_t first = next_unit(arena, 0, true, spares_huge);
   while (first + count <= arena->unit_count) {
-    size_t end = next_unit(arena, first, false);
+    size_t end = next_unit(arena, first, false, spares_huge);
     if (end - first >= count) {
       row_t row = {arena, first, count};
       size_t free_count;
@@ -327,15 +334,16 @@ static bool take_across_slabs(fe_look_t *look, fe_arena_t *arena, size_t count, 
       if (outcome != NOT_FREE) return outcome == TAKEN;
       end = first + free_count; /* what lies behind may do all the same */
     }
-    first = next_unit(arena, end + (end == first), true);
+    first = next_unit(arena, end + (end == first), true, spares_huge);
   }
   return false;
 }
 
-static bool take_across_slabs_anywhere(fe_look_t *look, size_t count, fe_run_t *run) {
+static bool take_across_slabs_anywhere(fe_look_t *look, size_t count, bool spares_huge,
+                                       fe_run_t *run) {
   fe_arena_t *arena = fe_arenas_first(look->arenas);
   for (; arena != NULL; arena = fe_arena_next(arena)) {
-    if (take_across_slabs(look, arena, count, run)) return true;
+    if (take_across_slabs(look, arena, count, spares_huge, run)) return true;
   }
   return false;
 }
@@ -434,17 +442,34 @@ static size_t slabs_of(size_t unit_count) {
   return (unit_count + FE_UNITS_PER_SLAB - 1) / FE_UNITS_PER_SLAB;
 }
 
+/* The same wherever slabs begin: nothing is left between the run and others. */
+static bool take_closely(fe_look_t *look, size_t unit_count, fe_run_t *run) {
+  bool has_single_chunks = fe_base_has_single_chunks(look->arenas->base);
+  bool spares_huge = fe_setting(FE_SETTING_HUGE_PAGES) == FE_HUGE_PAGES_BY_NEED;
+  size_t slab_count = slabs_of(unit_count);
+  if (slab_count <= FE_ARENA_RUN_SLABS_MAX || !has_single_chunks) {
+    do {
+      if (take_across_slabs_anywhere(look, unit_count, spares_huge, run)) return true;
+    } while (has_more(look, slab_count, run));
+  }
+  return has_single_chunks && take_own_chunk(look, slab_count, run);
+}
+
+static bool take_long_run(fe_look_t *look, size_t unit_count, fe_run_t *run) {
+  if (fe_addresses_are_limited()) return take_closely(look, unit_count, run);
+  return take_whole_slabs(look, slabs_of(unit_count), run);
+}
+
 static bool look_for_units(fe_look_t *look, fe_arena_hint_t *hint, size_t unit_count,
                            fe_run_t *run) {
   if (unit_count == 1) return take_run_in_slab(look, hint, 1, run);
   /* Regions are all there is: nothing between runs is left over that could hold another. */
   if (look->arenas->base->allocate == NULL) {
-    return take_across_slabs_anywhere(look, unit_count, run);
+    return take_across_slabs_anywhere(look, unit_count, false, run);
   }
-  bool is_taken = unit_count <= FE_LARGE_UNITS_MAX
-                      ? take_run_in_slab(look, hint, unit_count, run)
-                      : take_whole_slabs(look, slabs_of(unit_count), run);
-  return is_taken || take_across_slabs_anywhere(look, unit_count, run);
+  bool is_taken = unit_count <= FE_LARGE_UNITS_MAX ? take_run_in_slab(look, hint, unit_count, run)
+                                                   : take_long_run(look, unit_count, run);
+  return is_taken || take_across_slabs_anywhere(look, unit_count, false, run);
 }
 
 bool fe_arenas_take(fe_arenas_t *arenas, fe_arena_hint_t *hint, size_t unit_count, fe_run_t *run) {

@@ -134,10 +134,10 @@ typedef struct fe_arena_hint {
 /* The arenas on fe_base_mmap that all heaps use. */
 extern fe_arenas_t fe_arenas_default;
 
-/* Takes units: up to FE_LARGE_UNITS_MAX of one slab, or of two side by side, above that whole slabs,
- * and where there are none, or in regions of the program's alone, units of several slabs side by
- * side. False when there is no memory: all was in somebody's hands, or the base refuses it. The
- * hint is used and updated. Any thread. */
+/* Takes units: up to FE_LARGE_UNITS_MAX of one slab, or of two side by side, above that whole
+ * slabs, and where there are none, or addresses are limited, or in regions of the program's alone,
+ * units of several slabs side by side. False when there is no memory: all was in somebody's hands,
+ * or the base refuses it. The hint is used and updated. Any thread. */
 bool fe_arenas_take(fe_arenas_t *arenas, fe_arena_hint_t *hint, size_t unit_count, fe_run_t *run);
 
 /* Takes the `more` units right behind a run of units, if they are free. Whether the run has grown.

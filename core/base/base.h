@@ -3,6 +3,8 @@
 #ifndef FERROC_CORE_BASE_BASE_H
 #define FERROC_CORE_BASE_BASE_H
 
+#include <stdatomic.h>
+
 #include "core/base/config.h"
 #include "core/ferroc.h"
 
@@ -20,6 +22,16 @@ uint32_t fe_clock_ms(void);
 /* Lets other threads get on for a moment; the longer, the more often it was done before (`count`).
  * False, at once: that was often enough, about a second in all. */
 bool fe_wait(unsigned count);
+
+/* Whether the process had a limit of its addresses when the library was loaded (limits.c): then
+ * none of them should be left between blocks. Relaxed. */
+extern atomic_bool fe_limits_are_set;
+
+static inline bool fe_addresses_are_limited(void) {
+  return atomic_load_explicit(&fe_limits_are_set, memory_order_relaxed);
+}
+
+void fe_limits_read(void);
 
 /* Says what the caller did wrong: writes "ferroc: " and the message and a newline to stderr, in one
  * write, without allocating; or what the option on_error says. */

@@ -62,7 +62,7 @@ typedef uint32_t fe_units_t;
 #endif
 
 /* Size types: small blocks have a table of their own, medium ones share a shard, large ones have a
- * run of units, huge ones whole slabs. */
+ * run of units, huge ones whole slabs, unless addresses are limited. */
 #define FE_MEDIUM_MAX (FE_UNIT_SIZE * 15 / 32)           /* 30 KiB: two of them fit into a shard */
 #define FE_LARGE_UNITS_MAX (15 * FE_UNITS_PER_SLAB / 32) /* 30 units: 15/32 of a slab */
 

@@ -12,6 +12,7 @@
 #include "core/thread/registry.h"
 
 __attribute__((constructor)) static void start(void) {
+  fe_limits_read();
   fe_environment_read();
   fe_registry_mind_forks();
 }

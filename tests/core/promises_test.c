@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "tests/core/support.h"
 
@@ -138,11 +139,65 @@ static void a_limit_can_be_used_up(void **state) {
   }
 }
 
-int main(void) {
+/* -- Limits that are there when the program begins: long blocks lie close together as well --------
+ */
+
+#define LIMIT (512 * MIB)
+
+static const limited_t long_cases[] = {
+    {RLIMIT_AS, 2 * MIB, LIMIT / 100 * 91},   {RLIMIT_AS, 3 * MIB, LIMIT / 100 * 91},
+    {RLIMIT_AS, 5 * MIB, LIMIT / 100 * 91},   {RLIMIT_AS, 9 * MIB, LIMIT / 100 * 91},
+    {RLIMIT_AS, 12 * MIB, LIMIT / 100 * 88},  {RLIMIT_DATA, 2 * MIB, LIMIT / 100 * 91},
+    {RLIMIT_DATA, 5 * MIB, LIMIT / 100 * 91},
+};
+enum { LONG_CASE_COUNT = sizeof long_cases / sizeof *long_cases };
+
+/* What the program does when it is started again with the case's number. */
+static int use_all_from_the_start(const limited_t *limited) {
+  fe_heap_t *heap = fe_thread_heap();
+  for (int round = 0; round < 3; round++) {
+    errno = 0;
+    size_t count = fill(heap, limited->size, BLOCKS_MAX);
+    require(count < BLOCKS_MAX && errno == ENOMEM);
+    require(count * limited->size >= limited->few_bytes);
+    for (size_t i = 0; i < count; i++) pattern_fill(blocks[i], 100, i);
+    for (size_t i = 0; i < count; i++) require(pattern_holds(blocks[i], 100, i));
+    empty(heap, count);
+    if (round == 1) fe_trim();
+  }
+  return 0;
+}
+
+static void begin_under_a_limit(void *argument) {
+  const limited_t *limited = argument;
+  struct rlimit limit;
+  require(getrlimit(limited->resource, &limit) == 0);
+  limit.rlim_cur = LIMIT;
+  require(setrlimit(limited->resource, &limit) == 0);
+  char number[] = {(char)('0' + (limited - long_cases)), '\0'};
+  char *const arguments[] = {"promises_test", number, NULL};
+  execv("/proc/self/exe", arguments);
+  require(!"execv came back");
+}
+
+static void a_limit_from_the_start_can_be_used_up_by_long_blocks(void **state) {
+  (void)state;
+  if (is_elsewhere()) skip();
+  for (size_t i = 0; i < LONG_CASE_COUNT; i++) {
+    print_message("          %s, blocks of %zu MiB\n",
+                  long_cases[i].resource == RLIMIT_AS ? "ulimit -v" : "ulimit -d",
+                  long_cases[i].size / MIB);
+    assert_child_succeeds(begin_under_a_limit, (void *)&long_cases[i]);
+  }
+}
+
+int main(int argument_count, char **arguments) {
+  if (argument_count == 2) return use_all_from_the_start(&long_cases[arguments[1][0] - '0']);
   const struct CMUnitTest tests[] = {
       test_that(only_what_is_used_is_promised),
       test_that(only_what_is_used_is_locked),
       test_that(a_limit_can_be_used_up),
+      test_that(a_limit_from_the_start_can_be_used_up_by_long_blocks),
   };
   return cmocka_run_group_tests_name("promises", tests, NULL, NULL);
 }
