@@ -48,7 +48,7 @@ def count_instructions(peers, path):
     groups.refuse_unloaded((), peers)
     table = instructions.count(peers, Progress(len(instructions.OPERATIONS) * (2 + len(peers))))
     write_json(path, {"machine": machine.facts(), "peers": peers, "instructions": table})
-    print(instructions.report(table))
+    print(instructions.table_text(table))
     print(f"raw results: {path}")
 
 

@@ -3,7 +3,7 @@
 import dataclasses
 import typing
 
-from runner import callgrind, programs
+from runner import callgrind, programs, report
 
 TURNS = 100000
 OPTIONS = ("--toggle-collect=counted_loop",)
@@ -36,11 +36,12 @@ def per_turn(single, double, turns):
     return (double - single) / turns
 
 
-def _count(program, word, settings, calls_per_turn):
-    def run(turns):
-        return callgrind.total(callgrind.profile([programs.built(program), word, str(turns)], settings, OPTIONS))
+def per_turn_of(command, settings, turns):
+    """Instructions of one turn: command, which takes the number of turns as its last word, is run twice."""
+    def run(count):
+        return callgrind.total(callgrind.profile([*command, str(count)], settings, OPTIONS))
 
-    return round(per_turn(run(TURNS), run(2 * TURNS), TURNS) / calls_per_turn, 2)
+    return per_turn(run(turns), run(2 * turns), turns)
 
 
 def count(peers, progress):
@@ -53,22 +54,20 @@ def count(peers, progress):
             contenders[peer] = (operation.default_program, dict(operation.peer_settings, LD_PRELOAD=library))
         for name, (program, settings) in contenders.items():
             progress.show(f"{operation.title}: {name}")
-            row[name] = _count(program, operation.word, settings, operation.calls_per_turn)
+            counted = per_turn_of([programs.built(program), operation.word], settings, TURNS)
+            row[name] = round(counted / operation.calls_per_turn, 2)
             progress.advance()
         table[operation.title] = row
     progress.finish()
     return table
 
 
-def report(table):
+def table_text(table):
     columns = list(next(iter(table.values())))
     rows = [["instructions, 48-byte block"] + columns]
     for title, row in table.items():
         rows.append([title] + [f"{row[column]:.1f}" if column != "limit" else str(row[column]) for column in columns])
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = ["  ".join([row[0].ljust(widths[0])] + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:])])
-             for row in rows]
-    lines.insert(1, "-" * len(lines[0]))
+    lines = report.lay_out(rows)
     over = [title for title, row in table.items() if row["ferroc"] > row["limit"]]
     lines.append("ferroc keeps all limits" if not over else "ferroc is over the limit in: " + ", ".join(over))
     lines.append("default: glibc; for Python pymalloc. The loop and its calls are counted in.")

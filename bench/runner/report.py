@@ -48,14 +48,15 @@ def _spread(values):
     return f"±{50 * figures.spread(values):.0f}%".rjust(6) if len(values) > 1 else ""
 
 
-def _lay_out(rows):
-    """Columns under each other, the first to the left, the others to the right."""
+def lay_out(rows):
+    """The lines of a table: columns under each other, the first to the left, the others to the right, a rule below the
+    first row."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
     for row in rows:
         cells = [row[0].ljust(widths[0])] + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:])]
         lines.append("  ".join(cells).rstrip())
-    return lines
+    return [lines[0], "-" * max(map(len, lines))] + lines[1:]
 
 
 def _table(group, metric, results, means):
@@ -71,8 +72,7 @@ def _table(group, metric, results, means):
         rows.append(row)
     if others:
         rows += _closing_rows([means[other] for other in others], len(_spread(base)))
-    lines = _lay_out(rows)
-    return [lines[0], "-" * max(map(len, lines))] + lines[1:]
+    return lay_out(rows)
 
 
 def _closing_rows(means, spread_width):
@@ -108,8 +108,7 @@ def overview(groups, summaries):
             rows.append([title] + [f"{means[name]['mean']:.3f}" for name in names])
             for subset in means[names[0]]["subsets"]:
                 rows.append([f"  {subset}"] + [f"{means[name]['subsets'][subset]:.3f}" for name in names])
-    lines = _lay_out(rows)
-    return "\n".join([lines[0], "-" * max(map(len, lines))] + lines[1:]) + "\n"
+    return "\n".join(lay_out(rows)) + "\n"
 
 
 def lua_subsets(chosen, shares):

@@ -59,4 +59,4 @@ def test_a_turn_is_the_difference_of_two_runs():
 
 @pytest.mark.parametrize("counted, verdict", [(46.0, "keeps all limits"), (46.1, "over the limit in: malloc")])
 def test_counts_are_held_against_their_limit(counted, verdict):
-    assert verdict in instructions.report({"malloc": {"limit": 46, "ferroc": counted, "default": 137.0}})
+    assert verdict in instructions.table_text({"malloc": {"limit": 46, "ferroc": counted, "default": 137.0}})
