@@ -4,7 +4,7 @@ import json
 import os
 import sys
 
-from runner import groups, instructions, machine, options, programs, report, rounds, shares
+from runner import callgrind, groups, instructions, machine, maps, options, programs, report, rounds, shares
 from runner import peers as peer_module
 from runner.process import BenchError
 from runner.progress import Progress
@@ -26,7 +26,7 @@ def measure(arguments, chosen, peers, path):
         note_missing_peers(peers)
     groups.refuse_debug_build()
     groups.refuse_unloaded(chosen, peers)
-    count = arguments.rounds or (3 if arguments.quick else 5)
+    count = options.rounds(arguments)
     made = [groups.make(name, workloads, peers, arguments.quick) for name, workloads in chosen.items()]
     runs = count * sum(len(group.workloads) * len(group.contenders) for group in made)
     facts = machine.facts()
@@ -52,6 +52,23 @@ def count_instructions(peers, path):
     print(f"raw results: {path}")
 
 
+def draw_map(arguments, chosen, peers, path):
+    maps.refuse_others(chosen)
+    callgrind.find_valgrind()
+    groups.refuse_debug_build()
+    groups.refuse_unloaded(chosen, peers)
+    group = groups.make("map", chosen["map"], peers, arguments.quick)
+    rounds_count = options.rounds(arguments)
+    facts = machine.facts()
+    cells = len(group.workloads) * len(group.contenders)
+    results = rounds.run([group], rounds_count, programs.built("launcher"), Progress(rounds_count * cells))["map"]
+    counts = maps.count(group, Progress(cells))
+    write_json(path, {"machine": facts, "quick": arguments.quick, "rounds": rounds_count, "peers": peers,
+                      "map": {"instructions": counts, "results": results}})
+    print(maps.text(counts, maps.least_times(results)))
+    print(f"raw results: {path}")
+
+
 def write_json(path, data):
     with open(path, "w", encoding="utf-8") as file:
         json.dump(data, file, indent=1)
@@ -60,7 +77,7 @@ def write_json(path, data):
 def main(words):
     arguments = options.parser().parse_args(words)
     directory = options.working_directory()
-    chosen = options.chosen_workloads(arguments.only, arguments.quick)
+    chosen = options.chosen_workloads(arguments.only or (["map"] if arguments.map else None), arguments.quick)
     peers = options.chosen_peers(arguments.peer, directory)
     if arguments.list:
         list_workloads(chosen, peers)
@@ -70,6 +87,8 @@ def main(words):
         path = options.json_path(arguments.json, directory)
         if arguments.instructions:
             count_instructions(peers, path)
+        elif arguments.map:
+            draw_map(arguments, chosen, peers, path)
         else:
             measure(arguments, chosen, peers, path)
 

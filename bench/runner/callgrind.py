@@ -9,11 +9,17 @@ from runner import process
 from runner.process import BenchError
 
 
+def find_valgrind():
+    """Where valgrind is; BenchError without it."""
+    path = shutil.which("valgrind")
+    if not path:
+        raise BenchError("valgrind is not installed (Debian: apt-get install valgrind); it counts the instructions")
+    return path
+
+
 def profile(command, settings, options=()):
     """The text of callgrind's profile of one run of command, whose environment has the settings added."""
-    valgrind = shutil.which("valgrind")
-    if not valgrind:
-        raise BenchError("valgrind is not installed (Debian: apt-get install valgrind); it counts the instructions")
+    valgrind = find_valgrind()
     with tempfile.TemporaryDirectory(prefix="ferroc-bench-") as folder:
         path = os.path.join(folder, "profile")
         process.run([valgrind, "--tool=callgrind", f"--callgrind-out-file={path}", *options, *command], settings)

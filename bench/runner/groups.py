@@ -3,8 +3,8 @@
 import dataclasses
 import typing
 
+from runner import maps, process, programs
 from runner import peers as peer_module
-from runner import process, programs
 from runner.process import BenchError
 
 CORE_WORKLOADS = ("mixed_sizes", "small_lifetimes", "full_cache", "growing_arrays", "large_blocks", "producer_consumer",
@@ -51,9 +51,11 @@ STATE_METRICS = (
     Metric("resident_after_percent", "resident memory after closing, of that after the first state", "%"),
 )
 
-NAMES = ("lua", "python", "core", "states", "python-mixed")
-# Run only when asked for: a variation of another group, and as long.
-ON_REQUEST = ("python-mixed",)
+OPERATION_TIME = Metric("ns_per_turn", "time of one operation", "ns")
+
+NAMES = ("lua", "python", "core", "states", "python-mixed", "map")
+# Run only when asked for: a variation of another group, and as long; and single operations, which --map counts, too.
+ON_REQUEST = ("python-mixed", "map")
 
 
 def workloads(name, quick=False):
@@ -64,11 +66,15 @@ def workloads(name, quick=False):
         return tuple(programs.scripts("python"))
     if name == "core":
         return CORE_WORKLOADS
+    if name == "map":
+        return maps.OPERATIONS
     return QUICK_STATE_COUNTS if quick else STATE_COUNTS
 
 
 def make(name, chosen, peers, quick):
     """The group with the chosen workloads; peers: {name: library}."""
+    if name == "map":
+        return _map(tuple(chosen), peers, quick)
     scale = QUICK_SCALE if quick else 1
     maker = {"lua": _lua, "python": _python, "core": _core, "states": _states,
              "python-mixed": _python_mixed}[name]
@@ -128,6 +134,16 @@ def _states(chosen, peers, _scale):
                  tuple(contenders), STATE_METRICS)
 
 
+def _map(chosen, peers, quick):
+    """ferroc, too, is preloaded: everybody runs the same program."""
+    def command(operation):
+        return [programs.built("count-map"), operation, str(maps.timed_turns(operation, quick))]
+
+    contenders = [Contender("glibc", command, {})]
+    contenders += _preloaded({"ferroc": programs.built("libferroc"), **peers}, command)
+    return Group("map", "Operations of malloc", chosen, tuple(contenders), (OPERATION_TIME,))
+
+
 def refuse_debug_build():
     """BenchError if the programs were built with ferroc's checks in them, which would be measured too."""
     if process.run([programs.built("core-ferroc"), "build"], {}).strip() != "release":
@@ -136,6 +152,8 @@ def refuse_debug_build():
 
 def refuse_unloaded(names, peers):
     """BenchError for a peer that does not really serve the processes of the named groups."""
+    if "map" in names:
+        peer_module.prove_loaded("ferroc", programs.built("libferroc"))
     for peer, library in peers.items():
         peer_module.prove_loaded(peer, library)
         if "lua" in names or "states" in names:

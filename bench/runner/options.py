@@ -35,7 +35,7 @@ def parser():
     made.add_argument("--rounds", type=_count, metavar="N",
                       help="how often each program runs on each allocator (default: 5; with --quick 3)")
     made.add_argument("--only", action="append", metavar="WHAT",
-                      help="a group (lua, python, core, states, python-mixed) or GROUP/WORKLOAD, with * for any "
+                      help="a group (lua, python, core, states, python-mixed, map) or GROUP/WORKLOAD, with * for any "
                            "letters; several separated by commas, or the option again")
     made.add_argument("--peer", action="append", default=[], metavar="NAME=LIBRARY",
                       help="another allocator, preloaded; may be given again. 'none' leaves out the installed ones")
@@ -44,10 +44,19 @@ def parser():
     modes = made.add_mutually_exclusive_group()
     modes.add_argument("--instructions", action="store_true",
                        help="count the instructions of an allocation and its free with Valgrind instead")
+    modes.add_argument("--map", action="store_true",
+                       help="instead, instructions (Valgrind) and time of single operations, each allocator preloaded: "
+                            "one of 1 to 2,000 live blocks is replaced by one of 48 bytes to 1 MiB (sizes vary by 3 %% up "
+                            "and down, so that more than one class of an allocator is measured), growth, calloc and "
+                            "aligned_alloc")
     modes.add_argument("--share", action="store_true",
                        help="find out with Valgrind what part of each Lua program glibc's allocator takes, instead")
     modes.add_argument("--list", action="store_true", help="list the workloads and the peers that were found")
     return made
+
+
+def rounds(arguments):
+    return arguments.rounds or (3 if arguments.quick else 5)
 
 
 def chosen_workloads(only, quick):

@@ -23,6 +23,8 @@ BUILT = {
     "states-ferroc": "bench/states-ferroc",
     "count-malloc": "bench/count-malloc",
     "count-ferroc": "bench/count-ferroc",
+    "count-map": "bench/count-map",
+    "libferroc": "libferroc.so",
     "count-lua-default": "bench/count-lua-default",
     "count-lua-ferroc": "bench/count-lua-ferroc",
     "count-python-default": "bench/count-python-default",

@@ -11,6 +11,8 @@ import pytest
 BENCH = os.path.abspath(bench.__file__)
 
 WORKLOAD = "#!/bin/sh\necho checksum $1\n"
+# Says that malloc is ferroc's where that is preloaded.
+OWNERS = '#!/bin/sh\ncase $LD_PRELOAD in *libferroc.so) echo $LD_PRELOAD ;; *) echo checksum $1 ;; esac\n'
 
 
 @pytest.fixture
@@ -19,8 +21,10 @@ def root(tmp_path):
     scripts = {
         "bench/lua-default": WORKLOAD,
         "bindings/lua/ferroc-lua": WORKLOAD,
-        "bench/core-malloc": WORKLOAD,
+        "bench/core-malloc": OWNERS,
         "bench/core-ferroc": '#!/bin/sh\n[ "$1" = build ] && echo release || echo checksum $1\n',
+        "bench/count-map": '#!/bin/sh\necho checksum $1\necho figure ns_per_turn 12.5\n',
+        "libferroc.so": "",
         "bench/lua/first.lua": "",
         "bench/lua/second.lua": "",
         "bench/lua/shares.json": '{"shares": {"first": 0.2, "second": 0.01}}',
@@ -35,9 +39,23 @@ def root(tmp_path):
 
 
 @pytest.fixture
+def valgrind(tmp_path):
+    """Makes a stand-in for valgrind: a shell script that finds the path of its output in $out."""
+
+    def make(script):
+        path = tmp_path / "bin" / "valgrind"
+        path.parent.mkdir()
+        path.write_text("#!/bin/sh\nfor word; do case $word in --*-out-file=*) out=${word#*=} ;; esac; done\n" + script)
+        path.chmod(0o755)
+        return str(path.parent)
+
+    return make
+
+
+@pytest.fixture
 def run(root):
-    def run_bench(*words):
-        environment = dict(os.environ, BENCH_ROOT=str(root), BUILD_WORKING_DIRECTORY=str(root),
+    def run_bench(*words, path=os.environ["PATH"]):
+        environment = dict(os.environ, PATH=path, BENCH_ROOT=str(root), BUILD_WORKING_DIRECTORY=str(root),
                            XDG_CACHE_HOME=str(root / "cache"))
         return subprocess.run([sys.executable, BENCH, "--peer", "none", *words], capture_output=True, text=True,
                               check=False, env=environment)
@@ -96,3 +114,27 @@ def test_a_peer_that_does_not_load_ends_the_run(run, root):
 def test_a_list_shows_what_there_is(run):
     result = run("--list")
     assert "lua: first second" in result.stdout and "peers: none" in result.stdout
+
+
+def test_a_map_counts_and_times_its_operations(run, root, valgrind):
+    path = valgrind('for turns; do :; done\n[ "$LD_PRELOAD" ] && cost=60 || cost=140\ncase "$*" in *nothing*) cost=10;; esac\n'
+                    'echo "totals: $((5000 + cost * turns))" >"$out"\n')
+    result = run("--map", "--only", "map/malloc-48-8,map/eighth-4000-1", "--rounds", "2", "--json", "map.json",
+                 path=path + ":" + os.environ["PATH"])
+    assert result.returncode == 0, result.stderr
+    rows = {tuple(line.split()) for line in result.stdout.splitlines()}
+    assert {("malloc-48-8", "130", "50.0", "0.38"), ("eighth-4000-1", "140", "60.0", "0.43"),
+            ("malloc-48-8", "12.5", "12.5", "1.00")} <= rows
+    data = json.loads((root / "map.json").read_text())["map"]
+    assert data["instructions"]["malloc-48-8"] == {"glibc": 130, "ferroc": 50}
+    assert len(data["results"]["malloc-48-8"]["ferroc"]) == 2
+
+
+def test_a_map_without_valgrind_says_what_to_install(run):
+    result = run("--map", "--only", "map/malloc-48-1", "--rounds", "1", path="/nowhere")
+    assert result.returncode == 1 and "apt-get install valgrind" in result.stderr
+
+
+def test_a_map_of_programs_is_refused(run):
+    result = run("--map", "--only", "lua")
+    assert result.returncode == 1 and "--map" in result.stderr

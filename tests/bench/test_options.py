@@ -36,7 +36,7 @@ def test_only_chooses_groups_and_workloads(only, wanted):
 
 @pytest.mark.parametrize("word", ["ruby", "lua/nothing", "json"])
 def test_only_refuses_what_does_not_exist(word, refused):
-    with refused(word, "lua, python, core, states, python-mixed", "--list"):
+    with refused(word, "lua, python, core, states, python-mixed, map", "--list"):
         options.chosen_workloads(["core", word], quick=False)
 
 
@@ -48,7 +48,8 @@ def test_rounds_are_a_whole_number_from_one_up(words, capsys):
     assert "--rounds" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", [["--fast"], ["--quic"], ["lua"], ["--instructions", "--share"]])
+@pytest.mark.parametrize("words", [["--fast"], ["--quic"], ["lua"], ["--instructions", "--share"],
+                                   ["--map", "--instructions"]])
 def test_unknown_and_contradictory_options_are_refused(words, capsys):
     with pytest.raises(SystemExit) as ended:
         options.parser().parse_args(words)
