@@ -21,11 +21,15 @@ static const workload_t workloads[] = {
     {"mixed_sizes", run_mixed_sizes},
     {"small_lifetimes", run_small_lifetimes},
     {"full_cache", run_full_cache},
+    {"random_frees", run_random_frees},
     {"growing_arrays", run_growing_arrays},
+    {"growing_strings", run_growing_strings},
+    {"buffers", run_buffers},
     {"large_blocks", run_large_blocks},
     {"producer_consumer", run_producer_consumer},
     {"threads_come_and_go", run_threads_come_and_go},
     {"server_threads", run_server_threads},
+    {"large_threads", run_large_threads},
 };
 
 static int print_owners(void) {

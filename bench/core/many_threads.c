@@ -1,5 +1,5 @@
 /* Workloads of several threads: blocks made by one and freed by another, threads that come and go,
- * and a server whose threads hand their live blocks on when they end.
+ * a server whose threads hand their live blocks on when they end, and large blocks in each thread.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -186,6 +186,52 @@ uint64_t run_server_threads(double scale) {
     for (size_t j = 0; j < TABLE_BLOCKS; j++) {
       sum += servers[i].table[j] ? drop_block(servers[i].table[j]) : 0;
     }
+  }
+  return sum;
+}
+
+/* -- Large threads: each replaces blocks of about 1 MiB, of which every page is written once. */
+
+enum { LARGE_BLOCKS = 8, LARGE_BYTES = 1 << 20, PAGE_BYTES = 4096 };
+
+typedef struct large_worker {
+  random_source_t source;
+  size_t steps;
+  uint64_t sum;
+} large_worker_t;
+
+static void *replace_large(void *argument) {
+  large_worker_t *self = argument;
+  unsigned char *blocks[LARGE_BLOCKS] = {NULL};
+  for (size_t i = 0; i < self->steps; i++) {
+    unsigned char **slot = &blocks[random_below(&self->source, LARGE_BLOCKS)];
+    size_t size = LARGE_BYTES - LARGE_BYTES / 8 + random_below(&self->source, LARGE_BYTES / 4);
+    bench_free(*slot);
+    *slot = need_malloc(size);
+    for (size_t at = 0; at < size; at += PAGE_BYTES) {
+      (*slot)[at] = (unsigned char)i;
+    }
+    self->sum += size + (*slot)[size / 2 / PAGE_BYTES * PAGE_BYTES];
+  }
+  for (size_t i = 0; i < LARGE_BLOCKS; i++) {
+    bench_free(blocks[i]);
+  }
+  return NULL;
+}
+
+uint64_t run_large_threads(double scale) {
+  enum { WORKERS = 4 };
+  large_worker_t workers[WORKERS];
+  pthread_t threads[WORKERS];
+  uint64_t sum = 0;
+  for (size_t i = 0; i < WORKERS; i++) {
+    workers[i] =
+        (large_worker_t){.source = {2685821657736338717u + i}, .steps = scaled(6000, scale)};
+    start(&threads[i], replace_large, &workers[i]);
+  }
+  for (size_t i = 0; i < WORKERS; i++) {
+    pthread_join(threads[i], NULL);
+    sum += workers[i].sum;
   }
   return sum;
 }

@@ -1,5 +1,6 @@
 /* Workloads of one thread: blocks of mixed sizes, many small ones of random lifetime, a full cache,
- * arrays that grow, large blocks that come and go.
+ * a large set that is freed at random, arrays and strings that grow, a server's buffers, large
+ * blocks that come and go.
  */
 #include <string.h>
 
@@ -69,6 +70,42 @@ uint64_t run_full_cache(double scale) {
   return sum;
 }
 
+static void shuffle(void **blocks, size_t count, random_source_t *source) {
+  for (size_t i = count - 1; i > 0; i--) {
+    size_t j = random_below(source, (uint32_t)i + 1);
+    void *block = blocks[i];
+    blocks[i] = blocks[j];
+    blocks[j] = block;
+  }
+}
+
+/* A large set is made, and half of it freed in random order; what is made then has other sizes and
+ * finds the gaps, or does not. At last all is freed in random order. */
+uint64_t run_random_frees(double scale) {
+  enum { BLOCK_COUNT = 400000 };
+  static void *blocks[BLOCK_COUNT];
+  random_source_t source = {0x2545F4914F6CDD1Du};
+  uint64_t sum = 0;
+  size_t count = scaled(BLOCK_COUNT, scale < 1 ? scale : 1);
+  for (size_t round = scaled(4, scale); round > 0; round--) {
+    for (size_t i = 0; i < count; i++) {
+      blocks[i] = make_block(16 + random_below(&source, 112));
+    }
+    shuffle(blocks, count, &source);
+    for (size_t i = 0; i < count / 2; i++) {
+      sum += drop_block(blocks[i]);
+    }
+    for (size_t i = 0; i < count / 2; i++) {
+      blocks[i] = make_block(32 + random_below(&source, 224));
+    }
+    shuffle(blocks, count, &source);
+    for (size_t i = 0; i < count; i++) {
+      sum += drop_block(blocks[i]);
+    }
+  }
+  return sum;
+}
+
 typedef struct array {
   uint32_t *items;
   size_t count, capacity;
@@ -103,9 +140,96 @@ uint64_t run_growing_arrays(double scale) {
   return sum;
 }
 
+typedef struct string {
+  char *text;
+  size_t length, capacity;
+} string_t;
+
+static void append_text(string_t *string, const char *text, size_t length) {
+  if (string->length + length > string->capacity) {
+    string->capacity = string->length + length + string->length / 8;
+    string->text = need_realloc(string->text, string->capacity);
+  }
+  memcpy(string->text + string->length, text, length);
+  string->length += length;
+}
+
+/* 100 answers are written side by side, a few words at a time, each up to a length of its own
+ * between 100 bytes and 30 KiB; they grow by an eighth. One that is done goes, and another begins.
+ */
+uint64_t run_growing_strings(double scale) {
+  enum { STRING_COUNT = 100 };
+  static const char words[] =
+      "a few words of some text, which is as good as any other for this end";
+  static string_t strings[STRING_COUNT];
+  static size_t wanted[STRING_COUNT];
+  random_source_t source = {0xD1342543DE82EF95u};
+  uint64_t sum = 0;
+  for (size_t step = scaled(12000000, scale); step > 0; step--) {
+    size_t i = random_below(&source, STRING_COUNT);
+    append_text(&strings[i], words, 4 + random_below(&source, sizeof words - 4));
+    if (strings[i].length >= wanted[i]) {
+      sum += strings[i].length * 31 + (unsigned char)strings[i].text[strings[i].length - 1];
+      bench_free(strings[i].text);
+      strings[i] = (string_t){NULL, 0, 0};
+      wanted[i] = random_below(&source, 4) ? 100 + random_below(&source, 4000)
+                                           : 4100 + random_below(&source, 26 * 1024);
+    }
+  }
+  for (size_t i = 0; i < STRING_COUNT; i++) {
+    sum += strings[i].length;
+    bench_free(strings[i].text);
+    strings[i] = (string_t){NULL, 0, 0};
+  }
+  return sum;
+}
+
+enum { PAGE_BYTES = 4096 };
+
+/* Its head is written, and each page, as by a request that comes in. */
+static void *make_buffer(random_source_t *source) {
+  enum { HEAD_BYTES = 512 };
+  size_t size = 1024 + random_below(source, 29 * 1024);
+  unsigned char *buffer = make_block(size);
+  memset(buffer + sizeof size, (int)(size & 0x7F), HEAD_BYTES - sizeof size);
+  for (size_t at = PAGE_BYTES; at < size - 1; at += PAGE_BYTES) {
+    buffer[at] = (unsigned char)at;
+  }
+  return buffer;
+}
+
+/* A server's buffers of 1 to 30 KiB, one for each open connection. Their number goes up and down
+ * between 50 and 1,000; in between, connections close in any order, and new ones take their place.
+ */
+uint64_t run_buffers(double scale) {
+  enum { LEAST = 50, MOST = 1000, STEPS_PER_TIDE = 2000 };
+  static void *buffers[MOST];
+  random_source_t source = {0xAF251AF3B0F025B5u};
+  uint64_t sum = 0;
+  size_t count = 0;
+  for (size_t tide = scaled(800, scale); tide > 0; tide--) {
+    size_t wanted = tide % 2 ? MOST - random_below(&source, MOST / 2) : LEAST;
+    for (size_t step = 0; step < STEPS_PER_TIDE; step++) {
+      size_t i = count < wanted ? count++ : random_below(&source, (uint32_t)count);
+      sum += buffers[i] ? drop_block(buffers[i]) : 0;
+      if (count > wanted) {
+        buffers[i] = buffers[--count];
+        buffers[count] = NULL;
+      } else {
+        buffers[i] = make_buffer(&source);
+      }
+    }
+  }
+  while (count > 0) {
+    sum += drop_block(buffers[--count]);
+    buffers[count] = NULL;
+  }
+  return sum;
+}
+
 /* Images or messages of 5 to 25 MiB, eight alive, every page written once. */
 uint64_t run_large_blocks(double scale) {
-  enum { LIVE_COUNT = 8, PAGE_BYTES = 4096, MIB = 1 << 20 };
+  enum { LIVE_COUNT = 8, MIB = 1 << 20 };
   static unsigned char *window[LIVE_COUNT];
   random_source_t source = {1442695040888963407u};
   uint64_t sum = 0;

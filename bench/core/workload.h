@@ -12,8 +12,9 @@
 typedef uint64_t workload_run_t(double scale);
 
 workload_run_t run_mixed_sizes, run_small_lifetimes, run_full_cache, run_growing_arrays,
-    run_large_blocks;
-workload_run_t run_producer_consumer, run_threads_come_and_go, run_server_threads;
+    run_large_blocks, run_random_frees, run_growing_strings, run_buffers;
+workload_run_t run_producer_consumer, run_threads_come_and_go, run_server_threads,
+    run_large_threads;
 
 /* count times scale, at least 1. */
 size_t scaled(size_t count, double scale);

@@ -7,8 +7,8 @@ from runner import maps, process, programs
 from runner import peers as peer_module
 from runner.process import BenchError
 
-CORE_WORKLOADS = ("mixed_sizes", "small_lifetimes", "full_cache", "growing_arrays", "large_blocks", "producer_consumer",
-                  "threads_come_and_go", "server_threads")
+CORE_WORKLOADS = ("mixed_sizes", "small_lifetimes", "full_cache", "random_frees", "growing_arrays", "growing_strings",
+                  "buffers", "large_blocks", "producer_consumer", "threads_come_and_go", "server_threads", "large_threads")
 STATE_COUNTS = ("1000", "10000")
 QUICK_STATE_COUNTS = ("1000",)
 QUICK_SCALE = 0.25
