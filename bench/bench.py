@@ -27,7 +27,7 @@ def measure(arguments, chosen, peers, path):
     groups.refuse_debug_build()
     groups.refuse_unloaded(chosen, peers)
     count = options.rounds(arguments)
-    made = [groups.make(name, workloads, peers, arguments.quick) for name, workloads in chosen.items()]
+    made = [groups.make(name, workloads, peers, options.scale(arguments)) for name, workloads in chosen.items()]
     runs = count * sum(len(group.workloads) * len(group.contenders) for group in made)
     facts = machine.facts()
     results = rounds.run(made, count, programs.built("launcher"), Progress(runs))
@@ -53,16 +53,15 @@ def count_instructions(peers, path):
 
 
 def draw_map(arguments, chosen, peers, path):
-    maps.refuse_others(chosen)
     callgrind.find_valgrind()
     groups.refuse_debug_build()
     groups.refuse_unloaded(chosen, peers)
-    group = groups.make("map", chosen["map"], peers, arguments.quick)
+    group = groups.make("map", chosen["map"], peers, options.scale(arguments))
     rounds_count = options.rounds(arguments)
     facts = machine.facts()
     cells = len(group.workloads) * len(group.contenders)
     results = rounds.run([group], rounds_count, programs.built("launcher"), Progress(rounds_count * cells))["map"]
-    counts = maps.count(group, Progress(cells))
+    counts = maps.count(group, Progress(cells + 1))
     write_json(path, {"machine": facts, "quick": arguments.quick, "rounds": rounds_count, "peers": peers,
                       "map": {"instructions": counts, "results": results}})
     print(maps.text(counts, maps.least_times(results)))
@@ -77,7 +76,7 @@ def write_json(path, data):
 def main(words):
     arguments = options.parser().parse_args(words)
     directory = options.working_directory()
-    chosen = options.chosen_workloads(arguments.only or (["map"] if arguments.map else None), arguments.quick)
+    chosen = options.workloads_of_mode(arguments)
     peers = options.chosen_peers(arguments.peer, directory)
     if arguments.list:
         list_workloads(chosen, peers)

@@ -71,14 +71,11 @@ def workloads(name, quick=False):
     return QUICK_STATE_COUNTS if quick else STATE_COUNTS
 
 
-def make(name, chosen, peers, quick):
-    """The group with the chosen workloads; peers: {name: library}."""
-    if name == "map":
-        return _map(tuple(chosen), peers, quick)
-    scale = QUICK_SCALE if quick else 1
+def make(name, chosen, peers, scale):
+    """The group with the chosen workloads; peers: {name: library}; scale: how much of a full run's work they do."""
     maker = {"lua": _lua, "python": _python, "core": _core, "states": _states,
-             "python-mixed": _python_mixed}[name]
-    return maker(tuple(chosen), peers, str(scale))
+             "python-mixed": _python_mixed, "map": _map}[name]
+    return maker(tuple(chosen), peers, scale)
 
 
 def _preloaded(peers, command, settings=None):
@@ -87,7 +84,7 @@ def _preloaded(peers, command, settings=None):
 
 def _lua(chosen, peers, scale):
     def on(program):
-        return lambda workload: [programs.built(program), programs.script("lua", workload), scale]
+        return lambda workload: [programs.built(program), programs.script("lua", workload), str(scale)]
 
     contenders = [Contender("glibc", on("lua-default"), {}), Contender("ferroc", on("ferroc-lua"), {})]
     contenders += _preloaded(peers, on("lua-default"))
@@ -107,7 +104,7 @@ def _python_mixed(chosen, peers, scale):
 
 def _python_contenders(peers, scale, peer_settings):
     def on(interpreter):
-        return lambda workload: [interpreter, programs.script("python", workload), scale]
+        return lambda workload: [interpreter, programs.script("python", workload), str(scale)]
 
     interpreter = programs.python_interpreter()
     contenders = [Contender("pymalloc", on(interpreter), {}),
@@ -117,7 +114,7 @@ def _python_contenders(peers, scale, peer_settings):
 
 def _core(chosen, peers, scale):
     def on(program):
-        return lambda workload: [programs.built(program), workload, scale]
+        return lambda workload: [programs.built(program), workload, str(scale)]
 
     contenders = [Contender("glibc", on("core-malloc"), {}), Contender("ferroc", on("core-ferroc"), {})]
     contenders += _preloaded(peers, on("core-malloc"))
@@ -134,10 +131,10 @@ def _states(chosen, peers, _scale):
                  tuple(contenders), STATE_METRICS)
 
 
-def _map(chosen, peers, quick):
+def _map(chosen, peers, scale):
     """ferroc, too, is preloaded: everybody runs the same program."""
     def command(operation):
-        return [programs.built("count-map"), operation, str(maps.timed_turns(operation, quick))]
+        return [programs.built("count-map"), operation, str(maps.timed_turns(operation, scale))]
 
     contenders = [Contender("glibc", command, {})]
     contenders += _preloaded({"ferroc": programs.built("libferroc"), **peers}, command)

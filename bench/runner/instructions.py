@@ -3,7 +3,7 @@
 import dataclasses
 import typing
 
-from runner import callgrind, programs, report
+from runner import callgrind, parallel, programs, report
 
 TURNS = 100000
 OPTIONS = ("--toggle-collect=counted_loop",)
@@ -44,21 +44,24 @@ def per_turn_of(command, settings, turns):
     return per_turn(run(turns), run(2 * turns), turns)
 
 
+def _counting(program, operation, settings):
+    command = [programs.built(program), operation.word]
+    return lambda: round(per_turn_of(command, settings, TURNS) / operation.calls_per_turn, 2)
+
+
 def count(peers, progress):
     """{operation: {"limit": n, "ferroc": n, "default": n, peer: n, ...}}"""
-    table = {}
+    tasks, cells = [], []
     for operation in OPERATIONS:
-        row = {"limit": operation.limit}
         contenders = {"ferroc": (operation.ferroc_program, {}), "default": (operation.default_program, {})}
         for peer, library in peers.items():
             contenders[peer] = (operation.default_program, dict(operation.peer_settings, LD_PRELOAD=library))
         for name, (program, settings) in contenders.items():
-            progress.show(f"{operation.title}: {name}")
-            counted = per_turn_of([programs.built(program), operation.word], settings, TURNS)
-            row[name] = round(counted / operation.calls_per_turn, 2)
-            progress.advance()
-        table[operation.title] = row
-    progress.finish()
+            cells.append((operation.title, name))
+            tasks.append((f"{operation.title}: {name}", _counting(program, operation, settings)))
+    table = {operation.title: {"limit": operation.limit} for operation in OPERATIONS}
+    for (title, name), value in zip(cells, parallel.run(tasks, progress)):
+        table[title][name] = value
     return table
 
 

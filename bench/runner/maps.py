@@ -5,8 +5,7 @@ instructions are the difference of two runs under callgrind, one twice as long; 
 
 import statistics
 
-from runner import instructions, programs, report
-from runner.process import BenchError
+from runner import instructions, parallel, programs, report
 
 SIZES = (48, 128, 520, 1000, 4096, 16384, 30000, 65536, 262144, 1048576)
 LIVE_COUNTS = (1, 8, 40, 200, 2000)
@@ -36,29 +35,29 @@ def counted_turns(operation):
     return 10000 if size <= 65536 else 2000
 
 
-def timed_turns(operation, quick):
+def timed_turns(operation, scale):
     """As many as take a few tens of milliseconds."""
     kind, size, _ = parts(operation)
     if kind in GROWTHS:
         turns = 8000
     else:
         turns = 200000 if size <= 4096 else 20000 if size <= 65536 else 4000
-    return turns // 4 if quick else turns
+    return int(turns * scale)
 
 
 def count(group, progress):
     """{operation: {contender: instructions of one turn, without the loop}}"""
-    table = {}
-    for operation in group.workloads:
-        table[operation] = {}
-        for contender in group.contenders:
-            progress.show(f"instructions: {operation} {contender.name}")
-            turns = counted_turns(operation)
-            found = instructions.per_turn_of([programs.built("count-map"), operation], contender.settings, turns)
-            table[operation][contender.name] = round(found, 1)
-            progress.advance()
-    loop = instructions.per_turn_of([programs.built("count-map"), LOOP], {}, counted_turns(LOOP))
-    progress.finish()
+    def counting(operation, settings):
+        command = [programs.built("count-map"), operation]
+        return lambda: instructions.per_turn_of(command, settings, counted_turns(operation))
+
+    cells = [(operation, contender) for operation in group.workloads for contender in group.contenders]
+    tasks = [(f"instructions: {operation} {contender.name}", counting(operation, contender.settings))
+             for operation, contender in cells]
+    *found, loop = parallel.run(tasks + [("instructions: the loop", counting(LOOP, {}))], progress)
+    table = {operation: {} for operation in group.workloads}
+    for (operation, contender), value in zip(cells, found):
+        table[operation][contender.name] = value
     return without_loop(table, loop)
 
 
@@ -132,11 +131,3 @@ def text(counts, times):
         "from 16 bytes to SIZE beside LIVE - 1 others. Instructions are without the loop around and without the kernel's;\n"
         "times are with both. The best is the best of all others.",
         ""])
-
-
-def refuse_others(chosen):
-    """BenchError for workloads that no map has."""
-    strangers = [name for name in chosen if name != "map"]
-    if strangers:
-        raise BenchError(f"--map measures the group map alone, not {', '.join(strangers)}: "
-                         "name its operations by --only 'map/malloc-48-*' or the like")

@@ -19,6 +19,10 @@ EPILOG = """examples:
   bazel run //bench -- --instructions               counts instructions instead of measuring time"""
 
 
+# The groups that a mode takes if nothing is said, and those that it can take.
+MODE_GROUPS = {"map": (["map"], ("map",))}
+
+
 def _count(text):
     try:
         number = int(text)
@@ -57,6 +61,22 @@ def parser():
 
 def rounds(arguments):
     return arguments.rounds or (3 if arguments.quick else 5)
+
+
+def scale(arguments):
+    return groups.QUICK_SCALE if arguments.quick else 1
+
+
+def workloads_of_mode(arguments):
+    """{group: workloads} that the mode and --only ask for. BenchError for a group that the mode has nothing to say of."""
+    mode = next((mode for mode in MODE_GROUPS if getattr(arguments, mode)), None)
+    default, allowed = MODE_GROUPS.get(mode, (None, groups.NAMES))
+    chosen = chosen_workloads(arguments.only or default, arguments.quick)
+    strangers = [name for name in chosen if name not in allowed]
+    if strangers:
+        raise BenchError(f"--{mode} is of {', '.join(allowed)}, not of {', '.join(strangers)}: see --list for what "
+                         "--only can name")
+    return chosen
 
 
 def chosen_workloads(only, quick):

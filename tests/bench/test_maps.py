@@ -16,7 +16,7 @@ def test_every_operation_says_what_it_is():
         kind, size, live = maps.parts(operation)
         assert kind.isalnum() and size * live <= maps.MOST_BYTES
         assert maps.counted_turns(operation) % live == 0 or kind not in maps.GROWTHS
-        assert maps.timed_turns(operation, True) * 4 == maps.timed_turns(operation, False)
+        assert maps.timed_turns(operation, 0.25) * 4 == maps.timed_turns(operation, 1)
 
 
 def test_the_loop_is_taken_off_all_but_growth():
@@ -53,19 +53,13 @@ def test_without_others_there_is_no_grid():
     assert maps.grid_text("ratios", {"eighth-4000-1": ROW}) == ""
 
 
-def test_a_map_is_of_its_own_operations(refused):
-    maps.refuse_others({"map": ("malloc-48-1",)})
-    with refused("--map", "not lua", "--only"):
-        maps.refuse_others({"lua": ("json",), "map": ()})
-
-
 def test_operations_can_be_chosen():
     assert options.chosen_workloads(["map/malloc-48-?"], quick=False) == {"map": ("malloc-48-1", "malloc-48-8")}
 
 
 def test_ferroc_is_preloaded_as_the_others_are(monkeypatch):
     monkeypatch.setattr("runner.programs.built", lambda name: "/built/" + name)
-    group = groups.make("map", ("malloc-48-1",), {"mine": "/lib/mine.so"}, quick=True)
+    group = groups.make("map", ("malloc-48-1",), {"mine": "/lib/mine.so"}, scale=0.25)
     assert {contender.name: contender.settings for contender in group.contenders} == {
         "glibc": {}, "ferroc": {"LD_PRELOAD": "/built/libferroc"}, "mine": {"LD_PRELOAD": "/lib/mine.so"}}
     assert len({tuple(contender.command("malloc-48-1")) for contender in group.contenders}) == 1

@@ -40,6 +40,17 @@ def test_only_refuses_what_does_not_exist(word, refused):
         options.chosen_workloads(["core", word], quick=False)
 
 
+def of_mode(*words):
+    return options.workloads_of_mode(options.parser().parse_args(words))
+
+
+def test_a_map_is_of_its_own_operations(refused):
+    assert list(of_mode("--map")) == ["map"]
+    assert of_mode("--map", "--only", "map/malloc-48-1") == of_mode("--only", "map/malloc-48-1")
+    with refused("--map", "not of lua", "--only"):
+        of_mode("--map", "--only", "lua,map")
+
+
 @pytest.mark.parametrize("words", [["--rounds", "0"], ["--rounds", "-1"], ["--rounds", "many"], ["--rounds"]])
 def test_rounds_are_a_whole_number_from_one_up(words, capsys):
     with pytest.raises(SystemExit) as ended:
