@@ -4,7 +4,7 @@ import json
 import os
 import sys
 
-from runner import callgrind, groups, instructions, machine, maps, options, programs, report, rounds, shares
+from runner import caches, groups, instructions, machine, maps, options, programs, report, rounds, shares, valgrind
 from runner import peers as peer_module
 from runner.process import BenchError
 from runner.progress import Progress
@@ -31,19 +31,39 @@ def measure(arguments, chosen, peers, path):
     runs = count * sum(len(group.workloads) * len(group.contenders) for group in made)
     facts = machine.facts()
     results = rounds.run(made, count, programs.built("launcher"), Progress(runs))
+    write_and_print(made, results, f"median of {count}", path,
+                    {"machine": facts, "quick": arguments.quick, "rounds": count, "peers": peers})
+
+
+def count_misses(arguments, chosen, peers, path):
+    if "none" not in arguments.peer:
+        note_missing_peers(peers)
+    valgrind.find()
+    groups.refuse_debug_build()
+    groups.refuse_unloaded(chosen, peers)
+    scale = caches.SCALE * options.scale(arguments)
+    made = [caches.of_group(groups.make(name, workloads, peers, scale)) for name, workloads in chosen.items()]
+    facts = machine.facts()
+    results = caches.count(made, Progress(sum(len(group.workloads) * len(group.contenders) for group in made)))
+    write_and_print(made, results, "counted once", path,
+                    {"machine": facts, "scale": scale, "caches": caches.GEOMETRY, "peers": peers})
+
+
+def write_and_print(made, results, how, path, facts):
+    """The results of groups: all of them into the file, tables and means on stdout."""
     measured_shares = shares.read()
     subsets = {group.name: report.lua_subsets(group.workloads, measured_shares) if group.name == "lua" else {}
                for group in made}
     summaries = {group.name: report.summary(group, results[group.name], subsets[group.name]) for group in made}
-    write_json(path, {"machine": facts, "quick": arguments.quick, "rounds": count, "peers": peers,
-                      "lua_shares": measured_shares, "summary": summaries, "results": results})
+    write_json(path, dict(facts, lua_shares=measured_shares, summary=summaries, results=results))
     for group in made:
-        print(report.tables(group, results[group.name], subsets[group.name], count))
+        print(report.tables(group, results[group.name], subsets[group.name], how))
     print(report.overview(made, summaries))
     print(f"raw results: {path}")
 
 
 def count_instructions(peers, path):
+    valgrind.find()
     groups.refuse_debug_build()
     groups.refuse_unloaded((), peers)
     table = instructions.count(peers, Progress(len(instructions.OPERATIONS) * (2 + len(peers))))
@@ -53,7 +73,7 @@ def count_instructions(peers, path):
 
 
 def draw_map(arguments, chosen, peers, path):
-    callgrind.find_valgrind()
+    valgrind.find()
     groups.refuse_debug_build()
     groups.refuse_unloaded(chosen, peers)
     group = groups.make("map", chosen["map"], peers, options.scale(arguments))
@@ -88,6 +108,8 @@ def main(words):
             count_instructions(peers, path)
         elif arguments.map:
             draw_map(arguments, chosen, peers, path)
+        elif arguments.cache:
+            count_misses(arguments, chosen, peers, path)
         else:
             measure(arguments, chosen, peers, path)
 

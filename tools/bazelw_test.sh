@@ -119,6 +119,7 @@ installs "Python" "python3-dev" --output_base=/x build --config release //bindin
 installs "the bench" "$lua python3-dev libjemalloc2" run //bench -- --quick
 installs "the bench that counts instructions" "$lua python3-dev libjemalloc2 valgrind" run //bench -- --instructions
 installs "the bench's map" "$lua python3-dev libjemalloc2 valgrind" run //bench -- --map
+installs "the bench's misses" "$lua python3-dev libjemalloc2 valgrind" run //bench -- --cache --quick
 installs "the library for valgrind" "valgrind" build --config=valgrind //:ferroc
 installs "bare metal" "gcc-aarch64-linux-gnu" build //core:bare_metal_arm
 installs "several" "clang-format python3-dev" build //tools:format //bindings/python:ferroc-python

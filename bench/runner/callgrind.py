@@ -1,30 +1,14 @@
 """Runs programs under Valgrind's callgrind, and reads what it counted."""
 
-import os
 import re
-import shutil
-import tempfile
 
-from runner import process
+from runner import valgrind
 from runner.process import BenchError
-
-
-def find_valgrind():
-    """Where valgrind is; BenchError without it."""
-    path = shutil.which("valgrind")
-    if not path:
-        raise BenchError("valgrind is not installed (Debian: apt-get install valgrind); it counts the instructions")
-    return path
 
 
 def profile(command, settings, options=()):
     """The text of callgrind's profile of one run of command, whose environment has the settings added."""
-    valgrind = find_valgrind()
-    with tempfile.TemporaryDirectory(prefix="ferroc-bench-") as folder:
-        path = os.path.join(folder, "profile")
-        process.run([valgrind, "--tool=callgrind", f"--callgrind-out-file={path}", *options, *command], settings)
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read()
+    return valgrind.run("callgrind", command, settings, options)[0]
 
 
 def total(text):

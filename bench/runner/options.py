@@ -20,7 +20,10 @@ EPILOG = """examples:
 
 
 # The groups that a mode takes if nothing is said, and those that it can take.
-MODE_GROUPS = {"map": (["map"], ("map",))}
+MODE_GROUPS = {
+    "map": (["map"], ("map",)),
+    "cache": (["lua,python,core"], tuple(name for name in groups.NAMES if name not in ("states", "map"))),
+}
 
 
 def _count(text):
@@ -53,6 +56,10 @@ def parser():
                             "one of 1 to 2,000 live blocks is replaced by one of 48 bytes to 1 MiB (sizes vary by 3 %% up "
                             "and down, so that more than one class of an allocator is measured), growth, calloc and "
                             "aligned_alloc")
+    modes.add_argument("--cache", action="store_true",
+                       help="count instructions and cache misses of the Lua, Python and core programs with Valgrind "
+                            "instead, at a twentieth of the work (with --quick an eightieth): figures that repeat on an uneven "
+                            "machine")
     modes.add_argument("--share", action="store_true",
                        help="find out with Valgrind what part of each Lua program glibc's allocator takes, instead")
     modes.add_argument("--list", action="store_true", help="list the workloads and the peers that were found")

@@ -38,6 +38,8 @@ def summary(group, results, subsets):
 
 
 def _amount(value, unit):
+    if not unit:
+        return f"{value / 1e6:.2f} M"
     if unit == "KiB" and value >= 10240:
         return f"{value / 1024:.1f} MiB"
     return f"{value:.0f} {unit}" if value >= 100 else f"{value:.1f} {unit}"
@@ -84,12 +86,12 @@ def _closing_rows(means, spread_width):
     return rows + [row("highest ratio", [mean["worst"][1] for mean in means])]
 
 
-def tables(group, results, subsets, rounds):
-    """The report of one group as text."""
+def tables(group, results, subsets, how):
+    """The report of one group as text; how: where a figure comes from, such as "median of 5"."""
     means = summary(group, results, subsets)
     text = []
     for metric in group.metrics:
-        text.append(f"{group.title}: {metric.title}, median of {rounds}, the others as ratio to "
+        text.append(f"{group.title}: {metric.title}, {how}, the others as ratio to "
                     f"{group.contenders[0].name}")
         text += _table(group, metric, results, means[metric.name]) + [""]
     return "\n".join(text)

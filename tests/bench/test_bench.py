@@ -138,3 +138,20 @@ def test_a_map_without_valgrind_says_what_to_install(run):
 def test_a_map_of_programs_is_refused(run):
     result = run("--map", "--only", "lua")
     assert result.returncode == 1 and "--map" in result.stderr
+
+
+def test_misses_are_counted(run, root, valgrind):
+    path = valgrind('printf "events: Ir ILmr D1mr DLmr D1mw DLmw\\nsummary: 3000000 5 6 7 8 9\\n" >"$out"\n'
+                    'shift 6; exec "$@"\n')
+    result = run("--cache", "--only", "lua", "--json", "misses.json", path=path + ":" + os.environ["PATH"])
+    assert result.returncode == 0, result.stderr
+    assert "Lua programs: instructions, counted once" in result.stdout and "3.00 M" in result.stdout
+    data = json.loads((root / "misses.json").read_text())
+    assert data["caches"]["LL"] == "2097152,16,64"
+    assert data["results"]["lua"]["second"]["ferroc"] == [{"instructions": 3000000, "d1_misses": 14, "ll_misses": 21}]
+
+
+@pytest.mark.parametrize("words", [["--cache", "--only", "lua"], ["--instructions"]])
+def test_counting_without_valgrind_says_what_to_install(words, run):
+    result = run(*words, path="/nowhere")
+    assert result.returncode == 1 and "apt-get install valgrind" in result.stderr

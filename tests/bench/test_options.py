@@ -51,6 +51,13 @@ def test_a_map_is_of_its_own_operations(refused):
         of_mode("--map", "--only", "lua,map")
 
 
+def test_caches_are_of_whole_programs(refused):
+    assert list(of_mode("--cache")) == ["lua", "python", "core"]
+    assert list(of_mode("--cache", "--only", "core/buffers")) == ["core"]
+    with refused("--cache", "not of states"):
+        of_mode("--cache", "--only", "states")
+
+
 @pytest.mark.parametrize("words", [["--rounds", "0"], ["--rounds", "-1"], ["--rounds", "many"], ["--rounds"]])
 def test_rounds_are_a_whole_number_from_one_up(words, capsys):
     with pytest.raises(SystemExit) as ended:
@@ -60,7 +67,7 @@ def test_rounds_are_a_whole_number_from_one_up(words, capsys):
 
 
 @pytest.mark.parametrize("words", [["--fast"], ["--quic"], ["lua"], ["--instructions", "--share"],
-                                   ["--map", "--instructions"]])
+                                   ["--map", "--instructions"], ["--map", "--cache"]])
 def test_unknown_and_contradictory_options_are_refused(words, capsys):
     with pytest.raises(SystemExit) as ended:
         options.parser().parse_args(words)

@@ -25,7 +25,7 @@ def test_a_summary_has_the_mean_the_worst_and_the_means_of_subsets(results):
 
 
 def test_a_table_shows_medians_ratios_and_spreads(results):
-    text = report.tables(group_of("glibc", "ferroc"), results, {"mean of some": ["one"]}, 3)
+    text = report.tables(group_of("glibc", "ferroc"), results, {"mean of some": ["one"]}, "median of 3")
     rows = {line.split("  ")[0]: line.split() for line in text.splitlines()}
     assert rows["one"] == ["one", "10.0", "ms", "±50%", "0.500", "±50%"]
     assert rows["two"] == ["two", "4.0", "ms", "±0%", "2.000", "±38%"]
@@ -35,7 +35,7 @@ def test_a_table_shows_medians_ratios_and_spreads(results):
 
 
 def test_a_table_of_the_default_alone_has_no_ratios(results):
-    assert "10.0 ms" in report.tables(group_of("glibc"), results, {}, 3)
+    assert "10.0 ms" in report.tables(group_of("glibc"), results, {}, "median of 3")
     assert report.overview([group_of("glibc")], {}) == ""
 
 

@@ -42,6 +42,7 @@ NOT_RUN = {
     "./bazelw run //bench": TAKES_LONG,
     "./bazelw run //bench -- --quick": TAKES_LONG,
     "./bazelw run //bench -- --instructions": "takes minutes, and needs valgrind; //tests/bench covers it",
+    "./bazelw run //bench -- --cache": "takes many minutes, and needs valgrind; //tests/bench covers it",
     "./bazelw run //bench -- --map": "takes many minutes, and needs valgrind; //tests/bench covers it",
     "./bazelw run //bench -- --share": "takes minutes, and needs valgrind; //tests/bench covers it",
     "./bazelw run --config=pgo-*": TAKES_LONG + "; //tools/pgo:train_test covers the training",
