@@ -1,8 +1,8 @@
 /* core-malloc and core-ferroc: WORKLOAD [SCALE] runs one workload and prints its checksum.
  *
- * Two more words serve the runner: whose-malloc prints the file that each function of the process's
- * malloc comes from, which tells whether a preloaded library really loaded; build prints whether
- * this is a release.
+ * Three more words serve the runner: whose-malloc prints the file that each function of the
+ * process's malloc comes from, which tells whether a preloaded library really loaded; build prints
+ * whether this is a release; version prints that of the allocator that the program is compiled for.
  */
 #include <dlfcn.h>
 #include <inttypes.h>
@@ -10,7 +10,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/core/allocator.h"
 #include "bench/core/workload.h"
+
+#ifdef BENCH_FERROC
+
+static const char *allocator_version(void) { return fe_version_string(); }
+
+#else
+
+#include <gnu/libc-version.h>
+
+static const char *allocator_version(void) { return gnu_get_libc_version(); }
+
+#endif
 
 typedef struct workload {
   const char *name;
@@ -55,6 +68,11 @@ static int print_build(void) {
   return 0;
 }
 
+static int print_version(void) {
+  puts(allocator_version());
+  return 0;
+}
+
 static int run(const char *name, double scale) {
   for (size_t i = 0; i < sizeof workloads / sizeof *workloads; i++) {
     if (strcmp(name, workloads[i].name) == 0) {
@@ -66,7 +84,7 @@ static int run(const char *name, double scale) {
   for (size_t i = 0; i < sizeof workloads / sizeof *workloads; i++) {
     fprintf(stderr, " %s", workloads[i].name);
   }
-  fprintf(stderr, " (and whose-malloc, build)\n");
+  fprintf(stderr, " (and whose-malloc, build, version)\n");
   return 2;
 }
 
@@ -80,6 +98,9 @@ int main(int argc, char **argv) {
   }
   if (strcmp(argv[1], "build") == 0) {
     return print_build();
+  }
+  if (strcmp(argv[1], "version") == 0) {
+    return print_version();
   }
   double scale = argc > 2 ? atof(argv[2]) : 1;
   if (scale <= 0) {

@@ -2,6 +2,9 @@
 
 import os
 import platform
+import subprocess
+
+from runner import process, programs
 
 
 def _first_line(path):
@@ -49,3 +52,25 @@ def facts():
         "frequency_governor": _first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         "load_before": list(os.getloadavg()),
     }
+
+
+def versions(peers):
+    """{name: version} of everybody who takes part."""
+    lua = process.run([programs.built("lua-default"), "-v"], {}).partition("  ")[0]
+    found = {"ferroc": process.run([programs.built("core-ferroc"), "version"], {}).strip(),
+             "glibc": platform.libc_ver()[1], "Lua": lua.strip().replace("Lua ", ""), "Python": platform.python_version()}
+    return dict(found, **{name: version_of_library(library) for name, library in peers.items()})
+
+
+def version_of_library(path):
+    """The version of the Debian package that the file is of, else the file's own name, which often ends with one."""
+    file = os.path.realpath(path)
+    try:
+        package = _say("dpkg-query", "--search", file).partition(": ")[0]
+        return _say("dpkg-query", "--show", "--showformat=${Version}", package)
+    except (OSError, subprocess.CalledProcessError):
+        return os.path.basename(file)
+
+
+def _say(*command):
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

@@ -125,7 +125,7 @@ def test_a_map_counts_and_times_its_operations(run, root, valgrind):
     rows = {tuple(line.split()) for line in result.stdout.splitlines()}
     assert {("malloc-48-8", "130", "50.0", "0.38"), ("eighth-4000-1", "140", "60.0", "0.43"),
             ("malloc-48-8", "12.5", "12.5", "1.00")} <= rows
-    data = json.loads((root / "map.json").read_text())["map"]
+    data = json.loads((root / "map.json").read_text())
     assert data["instructions"]["malloc-48-8"] == {"glibc": 130, "ferroc": 50}
     assert len(data["results"]["malloc-48-8"]["ferroc"]) == 2
 

@@ -43,6 +43,12 @@ def test_states_are_measured_on_both_allocators():
     assert checksum([os.environ["STATES_DEFAULT"], "5"]) == checksum([os.environ["STATES_FERROC"], "5"])
 
 
+@pytest.mark.parametrize("program", ["CORE_MALLOC", "CORE_FERROC"])
+def test_core_programs_say_which_version_they_measure(program):
+    answer = subprocess.run([os.environ[program], "version"], capture_output=True, text=True, check=True).stdout
+    assert all(part.isdigit() for part in answer.strip().split("."))
+
+
 @pytest.mark.parametrize("arguments", [[], ["nothing"], ["mixed_sizes", "0"], ["mixed_sizes", "much"]])
 def test_core_workloads_refuse_what_they_do_not_know(arguments):
     result = subprocess.run([os.environ["CORE_MALLOC"]] + arguments, capture_output=True, text=True, check=False)
