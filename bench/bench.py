@@ -3,7 +3,7 @@
 import os
 import sys
 
-from runner import caches, groups, instructions, maps, options, programs, results, rounds, shares, valgrind
+from runner import caches, groups, instructions, maps, options, pictures, programs, results, rounds, shares, valgrind
 from runner import peers as peer_module
 from runner.process import BenchError
 from runner.progress import Progress
@@ -80,11 +80,29 @@ def main(words):
     elif arguments.share:
         shares.write(shares.measure(), directory)
     else:
+        report(arguments, chosen, peers, directory)
+
+
+def report(arguments, chosen, peers, directory):
+    """Measures, or reads what was measured, prints it, and draws it if that is asked for."""
+    page, folder = options.picture_paths(arguments, directory)
+    charts = pictures.load_charts() if page or folder else None
+    if arguments.saved:
+        data = results.read(os.path.join(directory, arguments.saved))
+    else:
         path = options.json_path(arguments.json, directory)
         data = run_mode(arguments, chosen, peers)
         results.write(path, data)
-        print(results.text(data))
+    print(results.text(data))
+    if not arguments.saved:
         print(f"raw results: {path}")
+    drawn = charts.draw(data) if charts else []
+    if page:
+        pictures.write_page(page, data, drawn)
+        print(f"page: {page}")
+    if folder:
+        pictures.write_files(folder, drawn)
+        print(f"charts: {folder}")
 
 
 if __name__ == "__main__":

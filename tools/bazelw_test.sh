@@ -88,7 +88,7 @@ check_output "it says what that takes" "bazelw: After this operation, 9 MB"
 
 # Everything but Bazel and gcc is absent: what does a command install?
 everything="spin qemu-system-arm lua-unit libcmocka-dev python3-pytest clang-14 redis-tools default-jdk-headless pkg-config \
-liblua5.4-dev libreadline8 python3-dev libjemalloc2 libclang-rt-14-dev valgrind gcc-aarch64-linux-gnu clang-format"
+liblua5.4-dev libreadline8 python3-dev python3-matplotlib libjemalloc2 libclang-rt-14-dev valgrind gcc-aarch64-linux-gnu clang-format"
 
 # installs TEXT PACKAGES WORD...: bazelw with these words must install these packages and no others of $everything.
 installs() {
@@ -120,6 +120,7 @@ installs "the bench" "$lua python3-dev libjemalloc2" run //bench -- --quick
 installs "the bench that counts instructions" "$lua python3-dev libjemalloc2 valgrind" run //bench -- --instructions
 installs "the bench's map" "$lua python3-dev libjemalloc2 valgrind" run //bench -- --map
 installs "the bench's misses" "$lua python3-dev libjemalloc2 valgrind" run //bench -- --cache --quick
+installs "the bench's page" "$lua python3-dev libjemalloc2 python3-matplotlib" run //bench -- --html page.html
 installs "the library for valgrind" "valgrind" build --config=valgrind //:ferroc
 installs "bare metal" "gcc-aarch64-linux-gnu" build //core:bare_metal_arm
 installs "several" "clang-format python3-dev" build //tools:format //bindings/python:ferroc-python

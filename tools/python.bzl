@@ -10,6 +10,7 @@ The interpreter is $PYTHON (a full path or a name on the PATH), else python3.
                     PYTHON_EXTENSION_SUFFIX (".cpython-311-x86_64-linux-gnu.so").
 @python_test//:site The packages of python_test_requirements.txt, installed by pip if the interpreter
                     does not have them; looked at only when a test needs them.
+@python_charts//:site The same for python_chart_requirements.txt.
 """
 
 _HELP = """{why}.
@@ -111,15 +112,15 @@ python_repository = repository_rule(
 )
 
 _PIP_HELP = """{python} has no {missing}, and pip could not install them: {reason}
-Install them for this interpreter (Debian's /usr/bin/python3: apt-get install python3-pytest
-python3-hypothesis python3-prometheus-client), or choose another one by the environment variable PYTHON."""
+Install them for this interpreter (Debian's /usr/bin/python3: apt-get install {debian}),
+or choose another one by the environment variable PYTHON."""
 
 def _python_test_repository_impl(repository_ctx):
     config = _ask_interpreter(repository_ctx)
 
     # Read for the dependency: another interpreter means that everything here is made anew.
     repository_ctx.read(Label("@python//:defs.bzl"))
-    requirements = repository_ctx.path(Label("//tools:python_test_requirements.txt"))
+    requirements = repository_ctx.path(repository_ctx.attr.requirements)
     packages = [
         line
         for line in repository_ctx.read(requirements).split("\n")
@@ -136,6 +137,7 @@ def _python_test_repository_impl(repository_ctx):
             fail(_PIP_HELP.format(
                 python = python,
                 missing = " or ".join(names),
+                debian = " ".join(["python3-" + name.replace("_", "-") for name in names]),
                 reason = answer.stderr.strip(),
             ))
     repository_ctx.file("BUILD", """
@@ -150,6 +152,7 @@ filegroup(
 
 python_test_repository = repository_rule(
     implementation = _python_test_repository_impl,
+    attrs = {"requirements": attr.label(default = "//tools:python_test_requirements.txt", allow_single_file = True)},
     environ = ["PYTHON", "PATH", "PYENV_VERSION"],
     doc = "Sees to it that the interpreter's tests find what they import.",
 )

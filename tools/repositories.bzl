@@ -9,7 +9,7 @@ load("//tools:lua.bzl", "lua_repository", "luaunit_repository")
 load("//tools:python.bzl", "python_repository", "python_test_repository")
 
 def local_repositories():
-    """Defines the repositories @cmocka, @lua54, @luaunit, @python, @python_test, and those of debian.bzl."""
+    """Defines the repositories @cmocka, @lua54, @luaunit, @python, @python_test, @python_charts, and those of debian.bzl."""
     for name, repository in {
         "cmocka": cmocka_repository,
         "lua54": lua_repository,
@@ -19,6 +19,8 @@ def local_repositories():
     }.items():
         if not native.existing_rule(name):
             repository(name = name)
+    if not native.existing_rule("python_charts"):
+        python_test_repository(name = "python_charts", requirements = "//tools:python_chart_requirements.txt")
     for name, architecture, triplet in [
         ("debian_arm64", "arm64", "aarch64-linux-gnu"),
         ("debian_i386", "i386", "i386-linux-gnu"),

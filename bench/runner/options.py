@@ -48,6 +48,9 @@ def parser():
                       help="another allocator, preloaded; may be given again. 'none' leaves out the installed ones")
     made.add_argument("--quick", action="store_true", help="a quarter of the work")
     made.add_argument("--json", metavar="FILE", help="where the raw results go (default: a file in the user's cache)")
+    made.add_argument("--html", metavar="FILE", help="write a page with charts of the results, which loads nothing (needs "
+                                                    "matplotlib)")
+    made.add_argument("--svg", metavar="FOLDER", help="write each chart as an SVG file (needs matplotlib)")
     modes = made.add_mutually_exclusive_group()
     modes.add_argument("--instructions", action="store_true",
                        help="count the instructions of an allocation and its free with Valgrind instead")
@@ -62,6 +65,8 @@ def parser():
                             "machine")
     modes.add_argument("--share", action="store_true",
                        help="find out with Valgrind what part of each Lua program glibc's allocator takes, instead")
+    modes.add_argument("--from", dest="saved", metavar="FILE",
+                       help="measure nothing: print, and with --html or --svg draw, the results that --json wrote")
     modes.add_argument("--list", action="store_true", help="list the workloads and the peers that were found")
     return made
 
@@ -136,6 +141,25 @@ def json_path(given, directory):
     folder = os.path.dirname(path)
     if not given:
         os.makedirs(folder, exist_ok=True)
-    if os.path.isdir(path) or not os.access(path if os.path.exists(path) else folder, os.W_OK):
-        raise BenchError(f"--json {path}: no file can be written there")
+    refuse_unwritable("--json", path)
     return path
+
+
+def picture_paths(arguments, directory):
+    """(file of the page or None, folder of the charts or None), checked beforehand; the folder is made."""
+    page = arguments.html and os.path.join(directory, arguments.html)
+    folder = arguments.svg and os.path.join(directory, arguments.svg)
+    if page:
+        refuse_unwritable("--html", page)
+    if folder:
+        try:
+            os.makedirs(folder, exist_ok=True)
+        except OSError as error:
+            raise BenchError(f"--svg {folder}: {error.strerror}") from error
+    return page, folder
+
+
+def refuse_unwritable(option, path):
+    """BenchError unless the file can be written."""
+    if os.path.isdir(path) or not os.access(path if os.path.exists(path) else os.path.dirname(path), os.W_OK):
+        raise BenchError(f"{option} {path}: no file can be written there")

@@ -37,7 +37,8 @@ def summary(group, results, subsets):
     return found
 
 
-def _amount(value, unit):
+def amount(value, unit):
+    """A figure with its unit, for people."""
     if not unit:
         return f"{value / 1e6:.2f} M"
     if unit == "KiB" and value >= 10240:
@@ -67,7 +68,7 @@ def _table(group, metric, results, means):
     rows = [[group.name, baseline] + others]
     for workload in results:
         base = _values(results, workload, baseline, metric.name)
-        row = [workload, _amount(figures.median(base), metric.unit) + _spread(base)]
+        row = [workload, amount(figures.median(base), metric.unit) + _spread(base)]
         for other in others:
             values = _values(results, workload, other, metric.name)
             row.append(f"{figures.paired_ratio(values, base):.3f}" + _spread(values))
