@@ -5,11 +5,12 @@ import os
 from runner import process, programs
 from runner.process import BenchError
 
-# Names of Debian's packages, for the hint; file names, for the search.
+# File names, for the search; names of Debian's packages, for the hint.
 KNOWN_PEERS = {
     "mimalloc": ("libmimalloc.so.2", "libmimalloc2.0"),
     "jemalloc": ("libjemalloc.so.2", "libjemalloc2"),
     "tcmalloc": ("libtcmalloc_minimal.so.4", "libtcmalloc-minimal4"),
+    "rpmalloc": ("librpmallocwrap.so", None),
 }
 LIBRARY_FOLDERS = ("/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/local/lib", "/usr/lib64",
                    "/usr/lib")
@@ -29,8 +30,8 @@ def detect():
 
 
 def missing(found):
-    """{name: Debian's package} of the known peers that are not among those found."""
-    return {name: package for name, (_, package) in KNOWN_PEERS.items() if name not in found}
+    """{name: Debian's package} of the known peers that are not among those found and have one."""
+    return {name: package for name, (_, package) in KNOWN_PEERS.items() if package and name not in found}
 
 
 def parse(text, directory="."):

@@ -66,6 +66,10 @@ def test_a_library_without_malloc_is_refused(real_process, refused):
         peers.prove_loaded("mathematics", library)
 
 
+def test_what_is_missing_is_named_with_its_package_if_it_has_one():
+    assert peers.missing({"mimalloc": "/x", "tcmalloc": "/y"}) == {"jemalloc": "libjemalloc2"}
+
+
 @pytest.mark.parametrize("name", sorted(peers.KNOWN_PEERS))
 def test_an_installed_peer_loads(name, real_process, refused, tmp_path):
     found = peers.detect()
