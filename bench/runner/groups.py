@@ -51,7 +51,7 @@ STATE_METRICS = (
     Metric("resident_after_percent", "resident memory after closing, of that after the first state", "%"),
 )
 
-OPERATION_TIME = Metric("ns_per_turn", "time of one operation", "ns")
+OPERATION_TIME = Metric("ns_per_turn", "CPU time of one operation", "ns")
 
 NAMES = ("lua", "python", "core", "states", "python-mixed", "map")
 # Run only when asked for: a variation of another group, and as long; and single operations, which --map counts, too.

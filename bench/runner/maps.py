@@ -1,7 +1,7 @@
 """The map: what one operation of malloc costs, by the size of its blocks and by how many are live, for every allocator.
 
 Each operation is run by the same program (count-map) with each allocator's library preloaded, ferroc's as well. Its
-instructions are the difference of two runs under callgrind, one twice as long; its time is the least of all rounds."""
+instructions are the difference of two runs under callgrind, one twice as long; its CPU time is the least of all rounds."""
 
 import statistics
 
@@ -123,7 +123,7 @@ def text(counts, times):
     """The whole report."""
     return "\n".join([
         table_text("instructions", counts),
-        table_text("ns, the least", times),
+        table_text("ns of CPU time", times),
         grid_text("ferroc's instructions to the best", counts),
         grid_text("ferroc's time to the best", times),
         "malloc-SIZE-LIVE: one of LIVE blocks is replaced by one of SIZE bytes ± 3 %; calloc, aligned64 and aligned4096 the\n"
