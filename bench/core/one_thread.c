@@ -86,20 +86,19 @@ uint64_t run_random_frees(double scale) {
   static void *blocks[BLOCK_COUNT];
   random_source_t source = {0x2545F4914F6CDD1Du};
   uint64_t sum = 0;
-  size_t count = scaled(BLOCK_COUNT, scale < 1 ? scale : 1);
   for (size_t round = scaled(4, scale); round > 0; round--) {
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < BLOCK_COUNT; i++) {
       blocks[i] = make_block(16 + random_below(&source, 112));
     }
-    shuffle(blocks, count, &source);
-    for (size_t i = 0; i < count / 2; i++) {
+    shuffle(blocks, BLOCK_COUNT, &source);
+    for (size_t i = 0; i < BLOCK_COUNT / 2; i++) {
       sum += drop_block(blocks[i]);
     }
-    for (size_t i = 0; i < count / 2; i++) {
+    for (size_t i = 0; i < BLOCK_COUNT / 2; i++) {
       blocks[i] = make_block(32 + random_below(&source, 224));
     }
-    shuffle(blocks, count, &source);
-    for (size_t i = 0; i < count; i++) {
+    shuffle(blocks, BLOCK_COUNT, &source);
+    for (size_t i = 0; i < BLOCK_COUNT; i++) {
       sum += drop_block(blocks[i]);
     }
   }
