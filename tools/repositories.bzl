@@ -20,7 +20,7 @@ def local_repositories():
         if not native.existing_rule(name):
             repository(name = name)
     if not native.existing_rule("python_charts"):
-        python_test_repository(name = "python_charts", requirements = "//tools:python_chart_requirements.txt")
+        python_test_repository(name = "python_charts", requirements = Label("//tools:python_chart_requirements.txt"))
     for name, architecture, triplet in [
         ("debian_arm64", "arm64", "aarch64-linux-gnu"),
         ("debian_i386", "i386", "i386-linux-gnu"),
