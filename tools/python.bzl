@@ -4,7 +4,8 @@ The interpreter is $PYTHON (a full path or a name on the PATH), else python3.
 
 @python//:headers   Python.h, for extension modules.
 @python//:embed     Python.h and libpython, linked the way the interpreter itself is: the shared
-                    libpython with its folder as run path, or the whole static one.
+                    libpython with its folder as run path, or the whole static one. (Debian's static
+                    ones from 3.13 on are not whole; then it is the shared one.)
 @python//:path.sh   PYTHON=... for a shell script to read.
 @python//:defs.bzl  PYTHON (path of the interpreter), PYTHON_VERSION ("3.11"),
                     PYTHON_EXTENSION_SUFFIX (".cpython-311-x86_64-linux-gnu.so").
@@ -94,7 +95,7 @@ def _python_repository_impl(repository_ctx):
         if not config["position_independent"]:
             linkopts.append("-no-pie")
     else:
-        _fail("%s holds libpython itself, and its static library %s is not on this machine" %
+        _fail("%s holds libpython itself, and its static library %s is not on this machine, or not whole" %
               (config["executable"], config["static_library_name"]))
     repository_ctx.file("BUILD", _BUILD.format(
         library = library,

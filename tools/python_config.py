@@ -20,13 +20,19 @@ def linked_libpython():
     return None
 
 
-def static_libpython():
-    name = sysconfig.get_config_var("LIBRARY") or ""
+def installed_library(variable):
+    name = sysconfig.get_config_var(variable) or ""
     for folder in (sysconfig.get_config_var("LIBPL"), sysconfig.get_config_var("LIBDIR")):
         path = os.path.join(folder or "", name)
         if name and os.path.isfile(path):
-            return path
+            return os.path.realpath(path)
     return None
+
+
+def is_elsewhere(library):
+    """Whether it is an archive of the interpreter's build that was not installed, as with Debian's Python 3.13; in its 3.14
+    only the backslashes between their names are left."""
+    return library == "\\" or library.endswith(".a") and not os.path.isfile(library)
 
 
 def is_position_independent(path):
@@ -39,7 +45,13 @@ def is_position_independent(path):
 
 def main():
     variables = sysconfig.get_config_vars()
-    libraries = [variables.get(name) or "" for name in ("MODLIBS", "LIBS", "SYSLIBS")]
+    libraries = " ".join(variables.get(name) or "" for name in ("MODLIBS", "LIBS", "SYSLIBS")).split()
+    shared_library = linked_libpython()
+    static_library = installed_library("LIBRARY")
+    if not shared_library and (not static_library or any(map(is_elsewhere, libraries))):
+        static_library = None
+        if variables.get("Py_ENABLE_SHARED"):
+            shared_library = installed_library("LDLIBRARY")
     json.dump(
         {
             "implementation": platform.python_implementation(),
@@ -48,11 +60,11 @@ def main():
             "free_threaded": bool(variables.get("Py_GIL_DISABLED")),
             "include": sysconfig.get_path("include"),
             "extension_suffix": variables["EXT_SUFFIX"],
-            "shared_library": linked_libpython(),
-            "static_library": static_libpython(),
+            "shared_library": shared_library,
+            "static_library": static_library,
             "static_library_name": variables.get("LIBRARY"),
             "position_independent": is_position_independent(os.path.realpath(sys.executable)),
-            "libraries": " ".join(libraries).split(),
+            "libraries": libraries,
         },
         sys.stdout,
     )
