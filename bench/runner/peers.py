@@ -5,12 +5,12 @@ import os
 from runner import process, programs
 from runner.process import BenchError
 
-# File names, for the search; names of Debian's packages, for the hint.
+# File names, for the search: the first that is there; names of Debian's packages, for the hint.
 KNOWN_PEERS = {
-    "mimalloc": ("libmimalloc.so.2", "libmimalloc2.0"),
-    "jemalloc": ("libjemalloc.so.2", "libjemalloc2"),
-    "tcmalloc": ("libtcmalloc_minimal.so.4", "libtcmalloc-minimal4"),
-    "rpmalloc": ("librpmallocwrap.so", None),
+    "mimalloc": (("libmimalloc.so.2", "libmimalloc.so.3"), "libmimalloc2.0, or libmimalloc3"),
+    "jemalloc": (("libjemalloc.so.2",), "libjemalloc2"),
+    "tcmalloc": (("libtcmalloc_minimal.so.4",), "libtcmalloc-minimal4"),
+    "rpmalloc": (("librpmallocwrap.so",), None),
 }
 LIBRARY_FOLDERS = ("/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/local/lib", "/usr/lib64",
                    "/usr/lib")
@@ -20,12 +20,11 @@ RESERVED_NAMES = ("glibc", "pymalloc", "ferroc", "none")
 def detect():
     """The known peers that are installed: a dict of names and paths."""
     found = {}
-    for name, (file_name, _) in KNOWN_PEERS.items():
-        for folder in LIBRARY_FOLDERS:
-            path = os.path.join(folder, file_name)
-            if os.path.exists(path):
-                found[name] = path
-                break
+    for name, (file_names, _) in KNOWN_PEERS.items():
+        places = [os.path.join(folder, file_name) for file_name in file_names for folder in LIBRARY_FOLDERS]
+        path = next(filter(os.path.exists, places), None)
+        if path:
+            found[name] = path
     return found
 
 
