@@ -1,5 +1,5 @@
 #!/bin/bash
-# Tests bazelw with stand-ins for dpkg-query, apt-get, sudo and Bazel: what it would install, and what it says.
+# Tests bazelw with stand-ins for dpkg-query, apt-get, apt-cache, sudo and Bazel: what it would install, and what it says.
 set -u
 bazelw=$PWD/bazelw
 bin=$TEST_TMPDIR/bin
@@ -18,10 +18,10 @@ new_machine() {
   local program
   rm -rf "$bin"
   mkdir -p "$bin"
-  for program in bash cat env; do
+  for program in bash cat env sed; do
     ln -s "$(command -v $program)" "$bin/$program"
   done
-  for program in gcc g++ clang-14 clang-format valgrind spin; do
+  for program in gcc g++ clang clang-format valgrind spin; do
     stand_in $program </dev/null
   done
   stand_in sudo <<<'[[ $1 != -n ]] || shift; echo "sudo: $*"; exec "$@"'
@@ -29,7 +29,14 @@ new_machine() {
   stand_in bazel <<<'echo "bazel: $*"'
   stand_in dpkg-query <<'END'
 for package in "$@"; do
-  [[ $package == -* || " $ABSENT " == *" $package "* ]] || printf '|%s installed|' "$package"
+  [[ $package == -* || " $ABSENT " == *" $package "* ]] || echo "installed $package"
+done
+END
+  # A Debian of this version has no $UNKNOWN.
+  stand_in apt-cache <<'END'
+[[ $1 != policy ]] || echo "500 main amd64 Packages"
+for package in "${@:2}"; do
+  [[ " ${UNKNOWN-} " == *" $package "* ]] || echo "Package: $package"
 done
 END
 }
@@ -87,17 +94,17 @@ check_output "it says what is fetched" "bazelw: Need to get 5 MB"
 check_output "it says what that takes" "bazelw: After this operation, 9 MB"
 
 # Everything but Bazel and gcc is absent: what does a command install?
-everything="spin qemu-system-arm lua-unit libcmocka-dev python3-pytest clang-14 redis-tools default-jdk-headless pkg-config \
-liblua5.4-dev libreadline8 python3-dev python3-matplotlib libjemalloc2 libclang-rt-14-dev valgrind gcc-aarch64-linux-gnu clang-format"
+everything="spin qemu-system-arm lua-unit libcmocka-dev python3-pytest clang redis-tools default-jdk-headless pkg-config \
+liblua5.4-dev libreadline8 python3-dev python3-matplotlib libjemalloc2 libclang-rt-dev valgrind gcc-aarch64-linux-gnu clang-format"
 
 # installs TEXT PACKAGES WORD...: bazelw with these words must install these packages and no others of $everything.
 installs() {
   local text=$1 packages=$2 package
   shift 2
   new_machine
-  rm "$bin"/{clang-14,clang-format,valgrind,spin}
+  rm "$bin"/{clang,clang-format,valgrind,spin}
   command=("$@")
-  check "$text: Bazel starts" 0 ABSENT="$everything"
+  check "$text: Bazel starts" 0 ABSENT="$everything libreadline8t64"
   for package in $everything; do
     if [[ " $packages " == *" $package "* ]]; then
       check_output "$text: $package is installed" " $package "
@@ -125,6 +132,24 @@ installs "the library for valgrind" "valgrind" build --config=valgrind //:ferroc
 installs "bare metal" "gcc-aarch64-linux-gnu" build //core:bare_metal_arm
 installs "several" "clang-format python3-dev" build //tools:format //bindings/python:ferroc-python
 installs "a command without targets" "" shutdown
+new_machine
+
+check "a package has another name in another Debian" 0 ABSENT="libreadline8 libreadline8t64" UNKNOWN=libreadline8
+check_output "that is installed" "installing what is missing: libreadline8t64"
+check "one of its names is enough" 0 ABSENT="libreadline8"
+check_output "nothing is installed then" '!' "apt-get"
+
+check "what this Debian does not have is left out" 0 ABSENT="lua-unit spin libcmocka-dev" UNKNOWN="lua-unit libcmocka-dev"
+check_output "it says what is left out" "does not have: lua-unit libcmocka-dev. What needs them"
+check_output "nothing else is installed" '!' "apt-get"
+check_output "then Bazel starts" "bazel: test //x"
+check "the others are installed" 0 ABSENT="libcmocka-dev lua-unit" UNKNOWN="lua-unit"
+check_output "and only these" "--no-install-recommends libcmocka-dev -qq"
+check_output "it says what is left out then" "does not have: lua-unit."
+
+stand_in apt-cache </dev/null
+check "before apt has lists all is taken for known" 0 ABSENT="lua-unit libreadline8 libreadline8t64"
+check_output "by its first name" "installing what is missing: libreadline8 lua-unit"
 new_machine
 
 check "a library chosen by a variable is not installed" 0 ABSENT="lua-unit liblua5.4-dev libcmocka-dev" \

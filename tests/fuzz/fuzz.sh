@@ -10,7 +10,7 @@
 # FUZZ_CFLAGS in the environment: for `run` and `replay`, the library's shape (-DFE_GRANULE_SHIFT=3 and so on).
 set -u
 
-CLANG=${CLANG:-clang-14}
+CLANG=${CLANG:-clang}
 RUNS=1000
 RANDOM_INPUTS=60
 
@@ -31,9 +31,9 @@ core_sources() {
 
 # has_fuzzer: whether clang is there, with libFuzzer; what is missing otherwise is in $missing.
 has_fuzzer() {
-  missing="$CLANG was not found (Debian: apt-get install clang-14 libclang-rt-14-dev)"
+  missing="$CLANG was not found (Debian: apt-get install clang libclang-rt-dev)"
   command -v "$CLANG" >/dev/null || return 1
-  missing="$CLANG has no libFuzzer (Debian: apt-get install libclang-rt-14-dev)"
+  missing="$CLANG has no libFuzzer (Debian: apt-get install libclang-rt-dev)"
   echo 'int LLVMFuzzerTestOneInput(const unsigned char *d, unsigned long n) { return *d > n; }' >"$work/empty.c"
   "$CLANG" -fsanitize=fuzzer,address,undefined "$work/empty.c" -o "$work/empty" 2>/dev/null
 }
