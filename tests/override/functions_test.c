@@ -12,9 +12,9 @@
 #include <unistd.h>
 
 /* Not in every C library, so a program that is linked without ferroc has to look for them: two of
- * C23's, and one that glibc had once. */
-static void (*free_sized)(void *ptr, size_t size);
-static void (*free_aligned_sized)(void *ptr, size_t alignment, size_t size);
+ * C23's, which some headers declare, and one that glibc had once. */
+static void (*c23_free_sized)(void *ptr, size_t size);
+static void (*c23_free_aligned_sized)(void *ptr, size_t alignment, size_t size);
 static void (*cfree)(void *ptr);
 
 /* In no header. */
@@ -105,8 +105,8 @@ static void every_kind_of_free_frees(void **state) {
   for (int round = 0; round < 1000; round++) {
     free(malloc(5000));
     cfree(malloc(5000));
-    free_sized(malloc(5000), 5000);
-    free_aligned_sized(aligned_alloc(64, 5000), 64, 5000);
+    c23_free_sized(malloc(5000), 5000);
+    c23_free_aligned_sized(aligned_alloc(64, 5000), 64, 5000);
     assert_null(realloc(malloc(5000), 0));
     assert_null(reallocarray(malloc(5000), 0, 8));
   }
@@ -117,8 +117,8 @@ static void null_is_freed_by_all(void **state) {
   (void)state;
   free(NULL);
   cfree(NULL);
-  free_sized(NULL, 0);
-  free_aligned_sized(NULL, 64, 0);
+  c23_free_sized(NULL, 0);
+  c23_free_aligned_sized(NULL, 64, 0);
   __libc_free(NULL);
   assert_int_equal(malloc_usable_size(NULL), 0);
 }
@@ -219,8 +219,8 @@ static void hand_a_foreign_block_to_all(void) {
   errno = 77;
   free(foreign());
   cfree(foreign());
-  free_sized(foreign(), 64);
-  free_aligned_sized(foreign(), 16, 64);
+  c23_free_sized(foreign(), 64);
+  c23_free_aligned_sized(foreign(), 16, 64);
   require(errno == 77);
   require(realloc(foreign(), 100) == NULL && errno == ENOMEM);
   require(reallocarray(foreign(), 100, 2) == NULL);
@@ -319,10 +319,11 @@ static void malloc_stats_writes_to_stderr(void **state) {
 
 static int find_functions(void **state) {
   (void)state;
-  free_sized = (void (*)(void *, size_t))dlsym(RTLD_DEFAULT, "free_sized");
-  free_aligned_sized = (void (*)(void *, size_t, size_t))dlsym(RTLD_DEFAULT, "free_aligned_sized");
+  c23_free_sized = (void (*)(void *, size_t))dlsym(RTLD_DEFAULT, "free_sized");
+  c23_free_aligned_sized =
+      (void (*)(void *, size_t, size_t))dlsym(RTLD_DEFAULT, "free_aligned_sized");
   cfree = (void (*)(void *))dlsym(RTLD_DEFAULT, "cfree");
-  return free_sized != NULL && free_aligned_sized != NULL && cfree != NULL ? 0 : -1;
+  return c23_free_sized != NULL && c23_free_aligned_sized != NULL && cfree != NULL ? 0 : -1;
 }
 
 int main(void) {
