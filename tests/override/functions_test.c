@@ -170,7 +170,7 @@ static void impossible_sizes_are_no_memory(void **state) {
   volatile size_t four_gib = (size_t)1 << 32;
   errno = 0;
   for (size_t i = 0; i < sizeof(impossible) / sizeof(impossible[0]); i++) {
-    size_t size = impossible[i];
+    volatile size_t size = impossible[i];
     assert_no_memory(malloc(size));
     assert_no_memory(calloc(1, size));
     assert_no_memory(calloc(size, 3));
