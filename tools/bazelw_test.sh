@@ -134,6 +134,11 @@ installs "several" "clang-format python3-dev" build //tools:format //bindings/py
 installs "a command without targets" "" shutdown
 new_machine
 
+command=(run //tools/foreign:debian -- trixie ls)
+check "another Debian is made by debootstrap" 0 ABSENT="debootstrap lua-unit"
+check_output "which is all that is installed" "--no-install-recommends debootstrap -qq"
+command=(test //x)
+
 check "a package has another name in another Debian" 0 ABSENT="libreadline8 libreadline8t64" UNKNOWN=libreadline8
 check_output "that is installed" "installing what is missing: libreadline8t64"
 check "one of its names is enough" 0 ABSENT="libreadline8"

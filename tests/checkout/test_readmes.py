@@ -50,6 +50,7 @@ NOT_RUN = {
     "./bazelw run //bench -- --share": "takes minutes, and needs valgrind; //tests/bench covers it",
     "./bazelw run --config=pgo-*": TAKES_LONG + "; //tools/pgo:train_test covers the training",
     "tools/pgo/check.sh": TAKES_LONG,
+    "./bazelw run //tools/foreign:debian*": NEEDS_MORE + " (another Debian, which it fetches), and takes minutes",
     "./bazelw run --config=aarch64 //tools/foreign:boot*": NEEDS_MORE + " (a kernel, which it fetches), and takes many minutes",
     "./bazelw run //tools/mutations": TAKES_LONG,
     "./bazelw run //tools/mutations -- '*": TAKES_LONG,
