@@ -41,6 +41,8 @@ check "a well formatted tree passes" 0 "$format" --check
 echo 'int * pointer ;' >"$FERROC_TEST_WORKSPACE/deep/bad file.c"
 check "a badly formatted file is found" 1 "$format" --check
 check_message "the report names the file" "bad file.c is not formatted"
+check "another version says nothing" 0 "$format" --check 9999
+check_message "but that it is another" "# SKIP they are formatted by clang-format 9999"
 check "formatting repairs it" 0 "$format" --fix
 check "after that the tree passes" 0 "$format" --check
 check "an unknown option is refused" 2 "$format" --chekc
