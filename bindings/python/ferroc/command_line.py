@@ -101,11 +101,12 @@ def new_main(**attributes):
             "__package__": None,
             "__loader__": BuiltinImporter,
             "__spec__": None,
-            "__annotations__": {},
             "__builtins__": builtins,
         },
         **attributes,
     )
+    if sys.version_info < (3, 14):
+        namespace["__annotations__"] = {}
     return namespace
 
 
