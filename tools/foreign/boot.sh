@@ -1,10 +1,10 @@
 #!/bin/bash
 # Boots a kernel of Debian's for AArch64 in an emulated machine, and runs test programs there:
 #
-#   boot.sh INIT KERNEL LIBCMOCKA PROGRAM... -- [NAME...]
+#   boot.sh INIT KERNEL LIBCMOCKA PROGRAM... -- [VARIABLE=VALUE...] [NAME...]
 #
-# NAME: those programs alone, such as where and heap_test; else all of them. Prints the machine's output as it comes. The exit
-# status is 0 only if all programs passed.
+# VARIABLE: goes into the programs' environment; init.c has some of its own. NAME: those programs alone, such as where and
+# heap_test; else all of them. Prints the machine's output as it comes. The exit status is 0 only if all programs passed.
 set -euo pipefail
 init=$1 kernel=$2 cmocka=$3
 shift 3
@@ -14,6 +14,11 @@ while [[ $1 != -- ]]; do
   shift
 done
 shift
+variables=()
+while [[ ${1-} == *=* ]]; do
+  variables+=("$1")
+  shift
+done
 libraries=/usr/aarch64-linux-gnu/lib
 
 machine=$(mktemp -d)
@@ -32,7 +37,7 @@ done
 (cd "$machine/root" && find . | cpio --quiet --create --format=newc --owner=0:0) | gzip -1 >"$machine/initrd"
 
 qemu-system-aarch64 -machine virt -cpu cortex-a72 -smp 2 -m 4G -nographic -no-reboot -nic none \
-  -kernel "$kernel" -initrd "$machine/initrd" -append "console=ttyAMA0 panic=-1 quiet" </dev/null |
+  -kernel "$kernel" -initrd "$machine/initrd" -append "console=ttyAMA0 panic=-1 quiet ${variables[*]}" </dev/null |
   sed -u 's/\r$//' | tee "$machine/log"
 
 grep -q '^# [0-9]* of [0-9]* programs passed$' "$machine/log" || exit 1

@@ -1,6 +1,13 @@
 /* The first and only process that the kernel starts: runs each program in /tests, says how it
- * ended, and switches the machine off. */
+ * ended and after how many seconds, and switches the machine off.
+ *
+ * What the kernel's command line has of the form NAME=VALUE and does not know itself is in the
+ * environment of this process, and of the programs. It minds itself
+ *
+ *   PROGRAM_SECONDS_MAX   a program is ended, with all that it started, after so many seconds
+ */
 #include <dirent.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,9 +15,15 @@
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { PROGRAM_SECONDS_MAX = 3600 };
+static volatile sig_atomic_t running; /* the process group of the program; 0: none */
+
+static void end_running(int signal_number) {
+  (void)signal_number;
+  if (running > 0) kill(-(pid_t)running, SIGKILL);
+}
 
 static void prepare(void) {
   mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
@@ -19,6 +32,7 @@ static void prepare(void) {
   mount("tmpfs", "/tmp", "tmpfs", 0, NULL);
   setenv("TEST_TMPDIR", "/tmp", 1);
   setenv("PATH", "/bin", 1);
+  signal(SIGALRM, end_running);
 }
 
 /* Where the kernel puts what asks for no place. */
@@ -28,21 +42,44 @@ static void show_addresses(void) {
   munmap(place, 4096);
 }
 
+static unsigned seconds_max(void) {
+  const char *given = getenv("PROGRAM_SECONDS_MAX");
+  return given == NULL ? 3600 : (unsigned)strtoul(given, NULL, 10);
+}
+
+static _Noreturn void become(const char *path) {
+  setpgid(0, 0);
+  execl(path, path, (char *)NULL);
+  _exit(127);
+}
+
+/* Its group may not be there yet when the program begins, nor be without processes when it ends. */
+static int status_of(pid_t child) {
+  setpgid(child, child);
+  running = child;
+  alarm(seconds_max());
+  int status = -1;
+  while (waitpid(child, &status, 0) < 0) {
+  }
+  alarm(0);
+  end_running(0);
+  running = 0;
+  while (waitpid(-1, NULL, WNOHANG) > 0) {
+  }
+  return status;
+}
+
 static int run(const char *program) {
   char path[300];
   snprintf(path, sizeof path, "/tests/%s", program);
   printf("# %s\n", program);
   fflush(stdout);
+  time_t start = time(NULL);
   pid_t child = fork();
-  if (child == 0) {
-    alarm(PROGRAM_SECONDS_MAX);
-    execl(path, path, (char *)NULL);
-    _exit(127);
-  }
-  int status;
-  while (waitpid(child, &status, 0) < 0) {
-  }
-  printf("%s - %s (status %#x)\n", status == 0 ? "ok" : "not ok", program, (unsigned)status);
+  if (child == 0) become(path);
+  int status = status_of(child);
+  printf("%s - %s (status %#x, %lld s)\n", status == 0 ? "ok" : "not ok", program, (unsigned)status,
+         (long long)(time(NULL) - start));
   fflush(stdout);
   return status;
 }
