@@ -21,12 +21,13 @@ static inline void fe_track_close(void *start, size_t size) {
 
 static inline void fe_track_define(void *ptr, size_t size) { VALGRIND_MAKE_MEM_DEFINED(ptr, size); }
 
-/* Links and trailers lie in memory that is closed. Memcheck takes what it reads there for defined.
- */
+/* Links and trailers lie in memory that is closed, and what may be a header may lie in a block.
+ * What is read there is ferroc's business, and defined. */
 static inline uintptr_t fe_track_get_word(const fe_word_t *word) {
   VALGRIND_DISABLE_ERROR_REPORTING;
   uintptr_t value = *(const volatile fe_word_t *)word;
   VALGRIND_ENABLE_ERROR_REPORTING;
+  VALGRIND_MAKE_MEM_DEFINED(&value, sizeof(value));
   return value;
 }
 
