@@ -18,6 +18,22 @@ static bool overlaps(uintptr_t start, size_t size) {
   return fe_ownership_overlaps((const char *)start, size);
 }
 
+/* Whether ferroc has memory of its own in these slabs or next to them, which happens where low
+ * addresses are given out, as by Valgrind. They are few, and something is there. */
+static bool are_taken(uintptr_t start, size_t size) {
+  enum { TAKEN_MAX = 10 };
+  static size_t taken_count;
+  unsigned char is_resident;
+  uintptr_t end = start + size + SLAB_BYTES;
+  for (uintptr_t slab = start - SLAB_BYTES; slab != end; slab += SLAB_BYTES) {
+    if (owns(slab) && mincore((void *)slab, 1, &is_resident) == 0) {
+      assert_true(++taken_count <= TAKEN_MAX);
+      return true;
+    }
+  }
+  return false;
+}
+
 static void note(uintptr_t start, size_t size) {
   assert_false(overlaps(start, size));
   assert_true(fe_ownership_set((const char *)start, size));
@@ -41,6 +57,7 @@ static void assert_owned(uintptr_t start, size_t size) {
 }
 
 static void check_chunk(uintptr_t start, size_t size) {
+  if (are_taken(start, size)) return;
   note(start, size);
   assert_owned(start, size);
   assert_false(is_single(start));
@@ -101,6 +118,7 @@ static void regions_may_lie_around_every_power_of_two(void **state) {
   for (int shift = FE_SLAB_SHIFT + 4; shift < ADDRESS_BITS; shift++) {
     uintptr_t start = ((uintptr_t)1 << shift) - 3 * UNIT_BYTES;
     size_t size = 2 * SLAB_BYTES + UNIT_BYTES;
+    if (are_taken(start, 3 * SLAB_BYTES)) continue;
     note(start, size);
     assert_owned(start, size);
     forget(start, size);
@@ -115,9 +133,11 @@ static void all_bits_of_an_address_count(void **state) {
   uintptr_t start = 40 * SLAB_BYTES;
   for (int noted = FE_SLAB_SHIFT + 8; noted < ADDRESS_BITS; noted++) {
     uintptr_t chunk = start | (uintptr_t)1 << noted;
+    if (are_taken(chunk, SLAB_BYTES)) continue;
     note(chunk, SLAB_BYTES);
     for (int bit = FE_SLAB_SHIFT; bit < ADDRESS_BITS; bit++) {
-      assert_false(owns(chunk ^ (uintptr_t)1 << bit));
+      uintptr_t other = chunk ^ (uintptr_t)1 << bit;
+      assert_true(!owns(other) || are_taken(other, SLAB_BYTES));
     }
     forget(chunk, SLAB_BYTES);
   }
@@ -128,6 +148,7 @@ static void slabs_of_a_chunk_may_go_and_come_back(void **state) {
   (void)state;
   for (int shift = FE_SLAB_SHIFT + 4; shift < ADDRESS_BITS; shift++) {
     uintptr_t start = ((uintptr_t)1 << shift) - 2 * SLAB_BYTES;
+    if (are_taken(start, 4 * SLAB_BYTES)) continue;
     note(start, 4 * SLAB_BYTES);
     for (size_t i = 0; i < 4; i++) {
       uintptr_t slab = start + i * SLAB_BYTES;
