@@ -157,7 +157,9 @@ static void go_on_in_child(void *argument) {
   require(own_heap(family->others) == family->heap_of_gone);
   require(pattern_holds(family->block_of_gone, 1000, 2));
   fe_heap_free(family->heap_of_gone, family->block_of_gone);
-  require(fe_heap_alloc(family->heap_of_gone, 5000) != NULL);
+  void *another = fe_heap_alloc(family->heap_of_gone, 5000);
+  require(another != NULL);
+  fe_heap_free(family->heap_of_gone, another);
   require(fe_heap_used_bytes(family->heap) == 0);
   require(fe_arenas_destroy(family->arenas));
 }
