@@ -118,7 +118,17 @@ static void put_memory_behind(checking_base_t *checking, checked_chunk_t *chunk,
   }
 }
 
-/* Pages that are there already keep what they hold. */
+/* Pages that are there already keep what they hold, and Valgrind what it knows of it: it takes all
+ * that it sees made accessible for in use. */
+static void make_accessible(const checked_chunk_t *chunk, size_t first, size_t end, size_t page) {
+  for (size_t i = first; i < end; i++) {
+    if (chunk->is_committed[i]) continue;
+    size_t start = i;
+    while (i < end && !chunk->is_committed[i]) i++;
+    require(mprotect(chunk->start + start * page, (i - start) * page, PROT_READ | PROT_WRITE) == 0);
+  }
+}
+
 static bool commit_pages(checking_base_t *checking, char *start, size_t size) {
   size_t first;
   checked_chunk_t *chunk = whole_pages(checking, start, size, &first);
@@ -127,7 +137,7 @@ static bool commit_pages(checking_base_t *checking, char *start, size_t size) {
   if (is_failing(checking) || checking->committed_bytes + size > checking->committed_max) {
     return false;
   }
-  require(mprotect(start, size, PROT_READ | PROT_WRITE) == 0);
+  make_accessible(chunk, first, first + size / page_size, page_size);
   for (size_t i = 0; i < size / page_size; i++) {
     require(!chunk->is_reserved[first + i]);
     put_memory_behind(checking, chunk, first + i);
