@@ -173,18 +173,22 @@ static void trim(void *returned) { *(size_t *)returned = fe_trim(); }
 
 static void a_thread_without_a_heap_may_trim(void **state) {
   (void)state;
+  assert_true(fe_option_set("purge_delay_ms", "60000"));
   fe_trim();
   fe_free(memset(fe_malloc(10 * MIB), 1, 10 * MIB));
   size_t returned = 0;
   run_in_thread(trim, &returned);
   assert_true(returned >= 10 * MIB);
+  assert_true(fe_option_set("purge_delay_ms", "50"));
 }
 
 static void a_second_trim_has_nothing_to_return(void **state) {
   (void)state;
+  assert_true(fe_option_set("purge_delay_ms", "60000"));
   fe_free(memset(fe_malloc(10 * MIB), 1, 10 * MIB));
   assert_true(fe_trim() >= 10 * MIB);
   assert_int_equal(fe_trim(), 0);
+  assert_true(fe_option_set("purge_delay_ms", "50"));
 }
 
 static void live_blocks_stay_when_others_are_trimmed(void **state) {
