@@ -8,7 +8,7 @@
 enum { PAGE = 4096 };
 
 /* What sanitizers note about every byte takes time and memory. */
-#define LARGEST (HAS_SANITIZER_MEMORY ? 150 * MIB : 400 * MIB)
+#define LARGEST (HAS_SANITIZER_MEMORY || is_slow() ? 150 * MIB : 400 * MIB)
 
 /* A mark in each page and in the last byte, which tell the place and the seed. */
 static unsigned char mark(size_t at, unsigned seed) {
@@ -96,7 +96,7 @@ static void many_blocks_grow_side_by_side(void **state) {
   unsigned char *blocks[COUNT] = {NULL};
   size_t sizes[COUNT] = {0};
   random_source_t source = {11};
-  for (unsigned step = 0; step < 400; step++) {
+  for (unsigned step = 0; step < rounds_of(400); step++) {
     unsigned i = (unsigned)random_below(&source, COUNT);
     size_t to = sizes[i] > 60 * MIB ? MIB : sizes[i] + random_below(&source, 8 * MIB) + 1;
     size_t kept = to < sizes[i] ? to : sizes[i];

@@ -73,7 +73,7 @@ static void sizes_follow_each_other(size_t granule) {
   memset(live, 0, sizeof(live));
   fe_heap_t *heap = new_heap(granule);
   random_source_t source = {granule + 1};
-  for (size_t step = 0; step < STEPS; step++) {
+  for (size_t step = 0; step < rounds_of(STEPS); step++) {
     size_t i = random_below(&source, BLOCKS);
     size_t size = random_below(&source, 4) == 0
                       ? 0

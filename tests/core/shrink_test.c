@@ -95,6 +95,8 @@ static void what_a_block_does_not_need_goes_back(void **state) {
     for (size_t p = 0; page_size_at(p) != 0; p++) {
       make_base(page_size_at(p), has_commit);
       for (size_t i = 0; i < CUT_COUNT * WAY_COUNT; i++) {
+        bool is_whole_chunk = cuts[i / WAY_COUNT][0] > 128 * MIB;
+        if (is_slow() && p > 0 && is_whole_chunk) continue;
         cut(ways[i % WAY_COUNT], cuts[i / WAY_COUNT][0], cuts[i / WAY_COUNT][1]);
       }
       end_ground();

@@ -42,6 +42,22 @@ static size_t statm_bytes(int field) {
   return pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
+size_t slowness(void) {
+#if defined(FE_TRACK_VALGRIND)
+  static const size_t usual = 10;
+#else
+  static const size_t usual = 1;
+#endif
+  const char *given = getenv("FERROC_TEST_SLOWNESS");
+  size_t slowness = given == NULL ? usual : strtoull(given, NULL, 10);
+  return slowness == 0 ? 1 : slowness;
+}
+
+size_t rounds_of(size_t usual) {
+  size_t rounds = usual / slowness();
+  return rounds == 0 ? 1 : rounds;
+}
+
 bool is_emulated(void) { return getenv("FERROC_TEST_EMULATOR") != NULL; }
 
 size_t resident_bytes(void) { return statm_bytes(1); }

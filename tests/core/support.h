@@ -111,6 +111,14 @@ void shuffle(void **pointers, size_t count, random_source_t *source);
 /* -- The process --------------------------------------------------------------------------------
  */
 
+/* How many times as long each step takes as elsewhere: FERROC_TEST_SLOWNESS, or 1, and under
+ * Valgrind 10. */
+size_t slowness(void);
+static inline bool is_slow(void) { return slowness() > 1; }
+
+/* So many rounds, where each is quick; else fewer, but at least one. */
+size_t rounds_of(size_t usual);
+
 /* Whether qemu-user runs the program (tools/foreign). */
 bool is_emulated(void);
 

@@ -111,7 +111,7 @@ static void *trim_all_the_time(void *over) {
 /* Heaps end under those who free, while others make them end. */
 static void several_threads_may_free_their_blocks_while_others_trim(void **state) {
   (void)state;
-  for (int round = 0; round < 15; round++) {
+  for (int round = 0; round < (int)rounds_of(15) + 1; round++) {
     size_t before = heap_count();
     run_workers(BLOCKS);
     pthread_t threads[4], trimmers[2];
@@ -207,7 +207,7 @@ static void thousands_of_threads_one_after_the_other_leave_nothing(void **state)
   (void)state;
   size_t before = heap_count();
   size_t resident = resident_bytes();
-  for (int i = 0; i < 3000; i++) {
+  for (int i = 0; i < (int)rounds_of(3000); i++) {
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, come_and_go, NULL), 0);
     pthread_join(thread, NULL);
@@ -269,7 +269,7 @@ static void destructors_that_allocate_in_every_round_leave_no_heap(void **state)
     assert_int_equal(heap_count(), before);
     assert_int_equal(arenas_stats_of(NULL).taken_bytes, taken);
   }
-  for (int round = 0; round < 500; round++) {
+  for (int round = 0; round < (int)rounds_of(500); round++) {
     run_late_threads(end_late, 1);
     assert_in_range(sum_of(NULL).heap_count, before, before + 2);
   }

@@ -134,7 +134,7 @@ static void children_of_a_program_in_the_middle_of_a_purge_work(void **state) {
   for (uintptr_t i = 0; i < THREADS; i++) {
     assert_int_equal(pthread_create(&threads[i], NULL, keep_busy, (void *)i), 0);
   }
-  for (size_t number = 0; number < CHILDREN; number++) {
+  for (size_t number = 0; number < rounds_of(CHILDREN); number++) {
     fork_one_child(number);
   }
   atomic_store(&is_over, true);

@@ -253,7 +253,7 @@ static void children_take_over_the_heaps_of_threads_that_are_gone(void **state) 
   for (size_t i = 0; i < THREADS; i++) {
     assert_int_equal(pthread_create(&threads[i], NULL, work, (void *)i), 0);
   }
-  for (size_t number = 0; number < FORKS; number++) {
+  for (size_t number = 0; number < rounds_of(FORKS); number++) {
     if (number % 4 != 3) {
       fork_with_letters_around(heap, &random, number);
       continue;
@@ -303,7 +303,7 @@ static void a_heap_that_others_look_into_is_whole_in_the_child(void **state) {
   (void)state;
   random_source_t random = {random_seed()};
   fe_heap_t *heaps[2] = {new_heap(NULL), fe_thread_heap()};
-  for (size_t number = 0; number < FORKS_WHILE_EMPTIED; number++) {
+  for (size_t number = 0; number < rounds_of(FORKS_WHILE_EMPTIED); number++) {
     fe_heap_t *heap = heaps[number % 2];
     for (size_t i = 0; i < EMPTIED; i++) {
       emptied[i] = fe_heap_alloc(heap, MEDIUM_MAX - TRAILER);

@@ -171,9 +171,9 @@ static void handlers_of_others_may_do_as_they_like(void **state) {
   pthread_t threads[THREADS];
   is_on = true;
   start(threads);
-  for (size_t number = 0; number < FORKS; number++) fork_once(number);
+  for (size_t number = 0; number < rounds_of(FORKS); number++) fork_once(number);
   pthread_atfork(in_a_handler, in_a_handler, in_a_handler);
-  for (size_t number = 0; number < FORKS; number++) fork_once(number);
+  for (size_t number = 0; number < rounds_of(FORKS); number++) fork_once(number);
   is_on = false;
   end(threads);
   fe_heap_destroy(held);
@@ -192,7 +192,7 @@ static void a_thread_may_get_its_heap_in_a_handler(void **state) {
   size_t before = sum_of(NULL).heap_count;
   is_on = true;
   start(threads);
-  for (size_t number = 0; number < FORKS; number++) {
+  for (size_t number = 0; number < rounds_of(FORKS); number++) {
     assert_int_equal(pthread_create(&forking, NULL, fork_in_a_thread, (void *)number), 0);
     pthread_join(forking, NULL);
   }
@@ -210,7 +210,7 @@ static void children_without_handlers_start_and_end(void **state) {
   extern char **environ;
   pthread_t threads[THREADS];
   start(threads);
-  for (size_t number = 0; number < FORKS; number++) {
+  for (size_t number = 0; number < rounds_of(FORKS); number++) {
     alarm(HANG_SECONDS);
     pid_t child;
     char *arguments[] = {"true", NULL};

@@ -205,11 +205,11 @@ static void children_of_a_busy_program_work_and_end(void **state) {
   (void)state;
   pthread_t threads[THREADS];
   start_busy_threads(threads);
-  for (size_t number = 0; number < CHILDREN; number++) {
+  for (size_t number = 0; number < rounds_of(CHILDREN); number++) {
     fork_one_child(number);
   }
   end_busy_threads(threads);
-  print_message("%d children ended\n", CHILDREN);
+  print_message("%zu children ended\n", rounds_of(CHILDREN));
 }
 
 int main(void) {
