@@ -211,15 +211,27 @@ static long long wake_ups(int thread) {
   return thread_status(thread, "voluntary_ctxt_switches", 10);
 }
 
+/* Not only between two instructions, in the midst of its work, as on a machine with little time. */
+static bool sleeps(int thread) {
+  char path[64];
+  snprintf(path, sizeof path, "/proc/self/task/%d/stat", thread);
+  FILE *file = fopen(path, "r");
+  require(file != NULL);
+  char state = '?';
+  bool is_read = fscanf(file, "%*d (" THREAD_NAME ") %c", &state) == 1;
+  fclose(file);
+  return is_read && state == 'S';
+}
+
 /* Waits until the thread has slept for half a second, which it must within some seconds. */
 static void assert_falls_asleep(int thread) {
   long long before = wake_ups(thread);
   size_t purges_before = arenas_stats_of(NULL).purges;
-  for (int i = 0; i < 20; i++) {
+  for (size_t i = 0; i < 20 * slowness(); i++) {
     usleep(500000);
     long long now = wake_ups(thread);
     size_t purges = arenas_stats_of(NULL).purges;
-    if (now == before && purges == purges_before) return;
+    if (now == before && purges == purges_before && sleeps(thread)) return;
     before = now;
     purges_before = purges;
   }
