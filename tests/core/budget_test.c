@@ -209,7 +209,7 @@ static void destroy_too_early(void *heap) {
   require(errno == EBUSY);
 }
 
-static void *block_of_parent; /* here it is no leak of the child processes */
+static void *volatile block_of_parent; /* here it is no leak of the child processes */
 
 static void a_parent_is_not_destroyed_before_its_children(void **state) {
   (void)state;

@@ -213,7 +213,7 @@ static _Atomic(int) ended_count;
 
 static void *take_and_give(void *heap) {
   size_t size = SLAB_BYTES - UNIT_BYTES;
-  for (size_t round = 0; round < ROUNDS; round++) {
+  for (size_t round = 0; round < rounds_of(ROUNDS); round++) {
     char *block = fe_heap_alloc(heap, size);
     require(block != NULL);
     for (size_t page = 0; page < size; page += 4096) block[page] = 1;
