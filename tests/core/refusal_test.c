@@ -133,6 +133,7 @@ static void collect(fe_heap_t *heap) { fe_heap_collect(heap, true); }
 
 static void what_a_purge_has_is_waited_for(void **state) {
   (void)state;
+  require(fe_option_set("purge_delay_ms", "60000")); /* nobody else purges what is freed */
   static const size_t sizes[] = {4 * UNIT_BYTES, SLAB_BYTES};
   for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
     make_pool(4, false);
@@ -147,6 +148,7 @@ static void what_a_purge_has_is_waited_for(void **state) {
     end_heap(purge.heap, other_context);
     end_pool();
   }
+  require(fe_option_set("purge_delay_ms", "50"));
 }
 
 /* The number of the first block whose unit lies right before that of the next. */
