@@ -69,11 +69,11 @@ static void allocate_a_little_of_everything(void *argument) {
   }
 }
 
-static void ten_thousand_threads_leave_nothing_behind(void **state) {
+static void thousands_of_threads_leave_nothing_behind(void **state) {
   (void)state;
   size_t resident = 0;
   size_t mapped = 0;
-  for (size_t number = 0; number < 10000; number++) {
+  for (size_t number = 0; number < 1000 + rounds_of(9000); number++) {
     if (number == 200) {
       resident = resident_bytes();
       mapped = mapped_bytes();
@@ -113,7 +113,7 @@ static void blocks_outlive_their_thread(void **state) {
   static void *blocks[LEFT_BEHIND];
   static void *others[LEFT_BEHIND];
   size_t mapped = 0;
-  for (int round = 0; round < 60; round++) {
+  for (size_t round = 0; round < 20 + rounds_of(40); round++) {
     run_in_thread(leave_blocks_behind, blocks);
     run_in_thread(leave_blocks_behind, others);
     check_blocks_left_behind(blocks);
@@ -143,7 +143,7 @@ static void blocks_freed_by_another_thread_are_used_again(void **state) {
   static void *blocks[LEFT_BEHIND];
   size_t mapped = 0;
   size_t resident = 0;
-  for (int round = 0; round < 200; round++) {
+  for (size_t round = 0; round < 40 + rounds_of(160); round++) {
     leave_blocks_behind(blocks);
     run_in_thread(free_blocks_left_behind, blocks);
     if (round == 20) {
@@ -204,7 +204,7 @@ static void destructors_at_the_thread_end_may_still_allocate(void **state) {
   run_in_thread(note_heap, &ignored);
   assert_int_equal(pthread_key_create(&late_key, allocate_late), 0);
   size_t mapped = 0;
-  for (int round = 0; round < 1000; round++) {
+  for (size_t round = 0; round < 200 + rounds_of(800); round++) {
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, end_with_a_late_destructor, NULL), 0);
     assert_int_equal(pthread_join(thread, NULL), 0);
@@ -220,7 +220,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       test_that(a_later_thread_gets_the_heap_of_an_ended_one),
       test_that(threads_at_the_same_time_have_heaps_of_their_own),
-      test_that(ten_thousand_threads_leave_nothing_behind),
+      test_that(thousands_of_threads_leave_nothing_behind),
       test_that(blocks_outlive_their_thread),
       test_that(blocks_freed_by_another_thread_are_used_again),
       test_that(a_block_counts_in_the_heap_it_came_from),
