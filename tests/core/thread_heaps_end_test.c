@@ -73,7 +73,7 @@ static void they_end_when_nothing_lives_in_them(void **state) {
   (void)state;
   size_t before = heap_count();
   size_t taken = arenas_stats_of(NULL).taken_bytes;
-  for (int round = 0; round < 10; round++) {
+  for (int round = 0; round < (int)rounds_of(10) + 1; round++) {
     run_workers(0);
     assert_int_equal(heap_count(), before);
     assert_int_equal(arenas_stats_of(NULL).taken_bytes, taken);
@@ -263,7 +263,7 @@ static void destructors_that_allocate_in_every_round_leave_no_heap(void **state)
   assert_int_equal(pthread_key_create(&late_key, allocate_once_more), 0);
   size_t before = heap_count();
   size_t taken = arenas_stats_of(NULL).taken_bytes;
-  for (int round = 0; round < 20; round++) {
+  for (int round = 0; round < (int)rounds_of(20); round++) {
     run_late_threads(end_late, THREADS);
     run_late_threads(begin_late, THREADS);
     assert_int_equal(heap_count(), before);
