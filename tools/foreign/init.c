@@ -87,6 +87,7 @@ static int run(const char *program) {
 static int is_program(const struct dirent *entry) { return entry->d_name[0] != '.'; }
 
 int main(void) {
+  if (getpid() != 1) return 0; /* as /bin/true, which a test starts */
   prepare();
   show_addresses();
   struct dirent **entries;
