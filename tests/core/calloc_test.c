@@ -92,6 +92,7 @@ static void memory_of_other_sizes_is_zeroed(void **state) {
     memset(dirty, 0xee, all_kinds_of_sizes[i]);
     fe_free(dirty);
     for (size_t j = 0; j < KIND_COUNT; j++) {
+      if (is_slow() && (i + j) % 3 != 0) continue;
       void *block = fe_calloc(all_kinds_of_sizes[j], 1);
       assert_non_null(block);
       assert_true(all_zero(block, all_kinds_of_sizes[j]));

@@ -69,7 +69,7 @@ static void exhaust_and_release(void *argument) {
   node_t *list = exhaust(size, &first_count);
   require(first_count * size > 20 * MIB);
   release(list, size, first_count);
-  for (int round = 0; round < 3; round++) {
+  for (size_t round = 0; round < rounds_of(3); round++) {
     size_t count;
     list = exhaust(size, &count);
     require(count >= first_count - first_count / 20);
