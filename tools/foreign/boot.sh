@@ -23,7 +23,7 @@ libraries=/usr/aarch64-linux-gnu/lib
 
 machine=$(mktemp -d)
 trap 'rm -rf "$machine"' EXIT
-mkdir -p "$machine"/root/{bin,dev,proc,sys,tmp,tests,lib}
+mkdir -p "$machine"/root/{bin,usr/bin,dev,proc,sys,tmp,tests,lib}
 cp -L "$init" "$machine/root/init"
 ln -s /init "$machine/root/bin/true"
 cp -L "$cmocka" "$libraries"/{ld-linux-aarch64.so.1,libatomic.so.1,libc.so.6,libgcc_s.so.1,libm.so.6,libstdc++.so.6} \
