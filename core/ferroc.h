@@ -143,10 +143,11 @@ FE_API void fe_collect(bool force);
  * back: whole shards of 64 KiB that were in use since they came from the system, and what other
  * threads returned at the same time.
  * What stays in a heap that some other thread holds: the shards from which its next allocations
- * come, at most one for each size class (64 KiB; 79 classes), and empty ones whose last block that
- * thread is just freeing. Memory goes back by itself, too, some 0.1 s after it was freed, while the
- * program goes on allocating and freeing; with the option background_purge also while it does not.
- * Any thread. */
+ * come, at most one for each size class (64 KiB; 79 classes), those of up to 32 blocks that it
+ * freed and that wait for its next ones, and empty ones whose last block that thread is just
+ * freeing. Memory goes back by itself, too, some 0.1 s after it was freed, while the program goes
+ * on allocating and freeing; with the option background_purge also while it does not. Any thread.
+ */
 FE_API size_t fe_trim(void);
 
 /* Whether ptr lies in memory that ferroc manages; answers for any address, in constant time.
@@ -251,7 +252,9 @@ FE_API void *fe_heap_resize(void *heap, void *ptr, size_t old_size, size_t new_s
 FE_API bool fe_heap_contains(const fe_heap_t *heap, const void *ptr);
 
 /* Bytes in live blocks, each counted with its full size: up to a granule more than was asked
- * for, above 128 bytes up to an eighth more. Cost: one step for each shard of the heap. */
+ * for, above 128 bytes up to an eighth more, above 512 bytes up to a quarter if a freed block at
+ * hand had it. Cost: one step for each
+ * shard of the heap. */
 FE_API size_t fe_heap_used_bytes(fe_heap_t *heap);
 
 /* Sets the most bytes that the blocks of the heap and of the heaps under it may take; an allocation
@@ -264,11 +267,13 @@ FE_API size_t fe_heap_used_bytes(fe_heap_t *heap);
  * before it refuses anything: of heaps that were handed over or whose thread ended all that is not
  * live; of a heap that some thread holds, whether it works or waits, all but a rest: the free
  * blocks of the shards from which its next allocations come, at most one shard (64 KiB) for each
- * size class that it uses; one block that it is just freeing when it is looked at, until it takes a
- * slower way next; and what it takes while the request is under way. A heap that is handed over, or
- * whose limit is lowered, in the midst of a request may count as it was before. A heap that has met
- * the limit itself keeps no rest. Nothing is taken back from a heap that fe_heap_visit goes through
- * at that moment, nor in the handlers of a fork or while one takes longer than ten seconds. */
+ * size class that it uses; of sizes above 512 bytes of which it has few, 32 blocks, and not more
+ * than 64 KiB and a sixteenth of them all; one block that it is just freeing when it is looked at,
+ * until it takes a slower way next; and what it takes while the request is under way. A heap that
+ * is handed over, or whose limit is lowered, in the midst of a request may count as it was before.
+ * A heap that has met the limit itself keeps no rest. Nothing is taken back from a heap that
+ * fe_heap_visit goes through at that moment, nor in the handlers of a fork or while one takes
+ * longer than ten seconds. */
 FE_API void fe_heap_set_limit(fe_heap_t *heap, size_t memory_limit);
 FE_API size_t fe_heap_limit(const fe_heap_t *heap);
 
@@ -499,7 +504,8 @@ typedef struct fe_heap_stats {
   size_t used_bytes;
   /* Large blocks know what was asked for; for small ones it is inferred from samples. */
   bool requested_is_estimate;
-  size_t peak_used_bytes; /* of one heap; 0 in a sum */
+  /* Of one heap, 0 in a sum. Up to 32 blocks that were freed and wait for others count as live. */
+  size_t peak_used_bytes;
   size_t limit_bytes;     /* of one heap; 0: none */
   size_t committed_bytes; /* units of 64 KiB that the heap has, and its large blocks */
   size_t nursery_used_bytes;
@@ -514,7 +520,7 @@ typedef struct fe_heap_stats {
   /* Events since the heap was made. In a sum over arenas: also those of heaps that ended. */
   size_t nursery_allocs; /* blocks taken from, and given back to, the first unit of a small heap */
   size_t nursery_frees;
-  size_t mixed_allocs;
+  size_t mixed_allocs; /* blocks that a place was looked for; those freed and taken again are not */
   size_t mixed_frees;
   size_t graduations; /* a size that had no shard of its own got one */
   size_t shards_taken;

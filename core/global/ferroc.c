@@ -23,11 +23,16 @@ __attribute__((destructor)) static void end(void) {
   fe_registry_end();
 }
 
-FE_COLD void *fe_global_alloc_slowly(size_t size) {
+static FE_COLD void *alloc_inside(size_t size) {
   fe_heap_t *heap = fe_registry_attach();
-  void *block = heap == NULL ? NULL : fe_heap_alloc_slowly(heap, size);
+  void *block = heap == NULL ? NULL : fe_heap_alloc_inside(heap, size);
   if (block == NULL) errno = ENOMEM;
   return block;
+}
+
+void *fe_global_alloc_slowly(size_t size) {
+  void *block = fe_heap_alloc_medium(fe_registry_heap(), size);
+  return FE_LIKELY(block != NULL) ? block : alloc_inside(size);
 }
 
 void *fe_malloc(size_t size) {
@@ -36,15 +41,19 @@ void *fe_malloc(size_t size) {
   return fe_global_alloc_slowly(size);
 }
 
-FE_COLD void fe_global_free_slowly(fe_heap_t *heap, void *ptr) {
+static __attribute__((noinline)) void free_remotely(fe_heap_t *heap, fe_shard_t *shard, void *ptr) {
+  /* Before: the block keeps the other heap alive. */
+  fe_heap_pulse_before_remote(heap, fe_heap_of(shard));
+  fe_heap_free_remotely(shard, ptr);
+}
+
+void fe_global_free_slowly(fe_heap_t *heap, void *ptr) {
   fe_global_check(ptr, "free");
   fe_shard_t *shard = fe_shard_of(ptr);
   if (fe_heap_of(shard) == heap) {
     fe_heap_free_slowly(heap, shard, ptr);
   } else {
-    /* Before: the block keeps the other heap alive. */
-    fe_heap_pulse_before_remote(heap, fe_heap_of(shard));
-    fe_heap_free_remotely(shard, ptr);
+    free_remotely(heap, shard, ptr);
   }
 }
 

@@ -5,10 +5,15 @@
 #include "core/global/global.h"
 #include "core/thread/registry.h"
 
-static FE_COLD void *alloc_slowly(fe_heap_t *heap, size_t size) {
-  void *block = fe_heap_alloc_slowly(heap, size);
+static FE_COLD void *alloc_inside(fe_heap_t *heap, size_t size) {
+  void *block = fe_heap_alloc_inside(heap, size);
   if (block == NULL) errno = ENOMEM;
   return block;
+}
+
+static __attribute__((noinline)) void *alloc_slowly(fe_heap_t *heap, size_t size) {
+  void *block = fe_heap_alloc_medium(heap, size);
+  return FE_LIKELY(block != NULL) ? block : alloc_inside(heap, size);
 }
 
 void *fe_heap_alloc(fe_heap_t *heap, size_t size) {
@@ -116,24 +121,14 @@ void *fe_heap_realloc(fe_heap_t *heap, void *ptr, size_t size) {
 
 /* -- fe_heap_resize: the sizes come from the caller, so none is looked up -- */
 
-static FE_COLD void *resize_alloc_slowly(fe_heap_t *heap, size_t size) {
+static __attribute__((noinline)) void *resize_alloc_slowly(fe_heap_t *heap, size_t size) {
   if (size == 0) return NULL;
   if (heap == NULL) return fe_malloc(size);
-  if (size > FE_TINY_MAX && size <= FE_MEDIUM_MAX) {
-    fe_shard_t *shard = fe_heap_current(heap, fe_class_of_larger(size));
-    fe_block_t *block = fe_shard_pop(shard);
-    if (FE_LIKELY(block != NULL)) {
-      fe_shard_count_up(shard);
-      return block;
-    }
-  }
-  void *block = fe_heap_alloc_slowly(heap, size);
-  if (block == NULL) errno = ENOMEM;
-  return block;
+  return alloc_slowly(heap, size);
 }
 
 /* The heap is NULL, or the shard is not an ordinary one of it. */
-static FE_COLD void *resize_free_slowly(fe_heap_t *heap, void *ptr) {
+static __attribute__((noinline)) void *resize_free_slowly(fe_heap_t *heap, void *ptr) {
   if (heap == NULL) {
     fe_free(ptr);
   } else {

@@ -97,7 +97,7 @@ static void for_each_queued(fe_heap_t *heap, void (*action)(fe_heap_t *heap, fe_
 }
 
 static void wait_for_room(fe_heap_t *heap) {
-  size_t shards = fe_heap_shard_count(heap) + heap->mixed.shard_count;
+  size_t shards = fe_heap_shard_count(heap) + fe_mixed_shard_count(&heap->mixed);
   heap->account.patience = shards < UINT16_MAX ? (uint16_t)shards : UINT16_MAX;
 }
 
@@ -115,6 +115,7 @@ void fe_account_tighten(fe_heap_t *heap) {
   wait_for_room(heap);
   fe_heap_drain(heap);
   wake_full(heap);
+  fe_bins_empty(heap);
   for_each_queued(heap, close_shard);
   close_full(heap);
   set_state(heap, FE_ACCOUNT_TIGHT);

@@ -13,6 +13,7 @@
 
 #include <stdatomic.h>
 
+#include "core/heap/mixed.h"
 #include "core/heap/size_class.h"
 
 typedef enum fe_heap_event {
@@ -79,12 +80,13 @@ typedef struct fe_spares {
 typedef struct fe_more_figures {
   _Atomic(size_t) event[FE_HEAP_EVENT_COUNT]; /* but those of the nursery */
   _Atomic(size_t) large_slack;     /* bytes of large blocks above what was asked for; shared */
-  _Atomic(size_t) mixed_bytes;     /* live, in mixed shards */
+  _Atomic(size_t) mixed_bytes;     /* in mixed shards: live, or in bins */
   _Atomic(size_t) mixed_taken;     /* bytes of all blocks that were ever taken there */
   _Atomic(size_t) mixed_requested; /* what was asked for them */
   _Atomic(uint32_t) mixed_count;   /* shards */
   fe_class_figures_t of_class[FE_FIGURED_CLASSES];
   fe_spares_t spares;
+  fe_bins_t bins;
 } fe_more_figures_t;
 
 /* The order in arenas' figures: events, then the heaps that ended. */

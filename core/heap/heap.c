@@ -208,7 +208,7 @@ void fe_heap_destroy(fe_heap_t *heap) {
 }
 
 bool fe_heap_is_empty(fe_heap_t *heap) {
-  bool has_no_blocks = fe_heap_shard_count(heap) == 1 && heap->mixed.shard_count == 0 &&
+  bool has_no_blocks = fe_heap_shard_count(heap) == 1 && fe_mixed_shard_count(&heap->mixed) == 0 &&
                        atomic_load_explicit(&heap->nursery.used_bytes, memory_order_relaxed) == 0;
   /* Acquire: what was done with the heap by those who freed its last blocks is over. */
   return has_no_blocks && atomic_load_explicit(&heap->large_bytes, memory_order_acquire) == 0 &&
@@ -281,6 +281,7 @@ static void collect_class(fe_heap_t *heap, unsigned class_index, bool with_curre
 static void collect(fe_heap_t *heap, bool with_current) {
   fe_heap_settle(heap);
   fe_heap_drain(heap);
+  fe_bins_empty(heap);
   for (unsigned i = 0; i < FE_CLASS_COUNT; i++) collect_class(heap, i, with_current);
 }
 

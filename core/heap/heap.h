@@ -212,7 +212,7 @@ static inline void fe_heap_add_shard_count(fe_heap_t *heap, size_t by) {
 
 /* Allocates when the short way did not do: any size, any heap but fe_heap_empty. NULL: no memory;
  * errno is left alone. */
-void *fe_heap_alloc_slowly(fe_heap_t *heap, size_t size);
+void *fe_heap_alloc_inside(fe_heap_t *heap, size_t size);
 
 /* The same, for who can do without the block: a failure is told to nobody, and nothing is taken
  * from other heaps for its sake. */
@@ -223,6 +223,9 @@ void *fe_heap_alloc_aligned(fe_heap_t *heap, size_t size, size_t alignment);
 
 /* Frees a block of this heap's own that cannot go the short way. */
 void fe_heap_free_slowly(fe_heap_t *heap, fe_shard_t *shard, void *ptr);
+
+/* The same where no bin does. */
+void fe_heap_free_inside(fe_heap_t *heap, fe_shard_t *shard, void *ptr);
 
 /* The last block of a shard was freed that waits or is eager: gives it up. */
 void fe_heap_shard_emptied(fe_heap_t *heap, fe_shard_t *shard);

@@ -179,13 +179,19 @@ static void *alloc(fe_heap_t *heap, request_t request, size_t bytes) {
   return report_failure(heap, &request, bytes);
 }
 
-FE_COLD void *fe_heap_alloc_slowly(fe_heap_t *heap, size_t size) {
+FE_COLD void *fe_heap_alloc_inside(fe_heap_t *heap, size_t size) {
   fe_heap_pulse_before_alloc(heap, size);
   return alloc(heap, (request_t){.size = fe_checked_size(size)}, size);
 }
 
-FE_COLD void *fe_heap_alloc_if_possible(fe_heap_t *heap, size_t size) {
+/* By the short ways, or NULL. */
+static void *alloc_outside(fe_heap_t *heap, size_t size) {
   void *block = fe_heap_alloc_quickly(heap, size);
+  return block != NULL ? block : fe_heap_alloc_medium(heap, size);
+}
+
+FE_COLD void *fe_heap_alloc_if_possible(fe_heap_t *heap, size_t size) {
+  void *block = alloc_outside(heap, size);
   if (block != NULL) return block;
   request_t request = {.size = fe_checked_size(size)};
   return fe_checked_alloc(alloc_once(heap, &request), size);
@@ -193,8 +199,8 @@ FE_COLD void *fe_heap_alloc_if_possible(fe_heap_t *heap, size_t size) {
 
 void *fe_heap_alloc_aligned(fe_heap_t *heap, size_t size, size_t alignment) {
   if (alignment <= heap->granule) {
-    void *block = fe_heap_alloc_quickly(heap, size);
-    return block != NULL ? block : fe_heap_alloc_slowly(heap, size);
+    void *block = alloc_outside(heap, size);
+    return block != NULL ? block : fe_heap_alloc_inside(heap, size);
   }
   size_t wanted = fe_checked_size(size == 0 ? 1 : size);
   return alloc(heap, (request_t){.size = wanted, .alignment = alignment}, size);

@@ -51,7 +51,7 @@ static void free_inside(fe_heap_t *heap, fe_shard_t *shard, void *ptr) {
   }
 }
 
-FE_COLD void fe_heap_free_slowly(fe_heap_t *heap, fe_shard_t *shard, void *ptr) {
+FE_COLD void fe_heap_free_inside(fe_heap_t *heap, fe_shard_t *shard, void *ptr) {
   bool is_large = shard->kind == FE_SHARD_LARGE;
   uint32_t gate = fe_gate_enter(&heap->gate);
   fe_heap_end_trim(heap);
@@ -61,6 +61,14 @@ FE_COLD void fe_heap_free_slowly(fe_heap_t *heap, fe_shard_t *shard, void *ptr) 
     fe_heap_pulse_after_large(heap);
   } else {
     fe_heap_pulse(heap);
+  }
+}
+
+void fe_heap_free_slowly(fe_heap_t *heap, fe_shard_t *shard, void *ptr) {
+  if (FE_LIKELY(shard->kind == FE_SHARD_MIXED)) {
+    fe_bins_put(heap, shard, ptr);
+  } else {
+    fe_heap_free_inside(heap, shard, ptr);
   }
 }
 
@@ -110,7 +118,7 @@ void fe_heap_wake_shard(fe_heap_t *heap, fe_shard_t *shard) {
     fe_block_t *next = fe_block_next(block);
     fe_count(heap, FE_HEAP_REMOTE_BLOCK, 1);
     if (shard->kind == FE_SHARD_MIXED) {
-      fe_mixed_free(heap, shard, block);
+      fe_mixed_take_in(heap, shard, block);
     } else {
       fe_nursery_free(heap, block);
     }

@@ -4,14 +4,8 @@
 #define FERROC_CORE_HEAP_HEAP_INLINE_H
 
 #include "core/heap/checked.h"
+#include "core/heap/counting.h"
 #include "core/heap/heap.h"
-
-/* The current shard for a size up to FE_MEDIUM_MAX, fe_shard_empty above. */
-static inline fe_shard_t *fe_heap_current_shard(fe_heap_t *heap, size_t size) {
-  if (FE_LIKELY(size <= FE_TINY_MAX)) return fe_heap_current_of_size(heap, size);
-  if (FE_LIKELY(size <= FE_MEDIUM_MAX)) return fe_heap_current(heap, fe_class_of_larger(size));
-  return &fe_shard_empty;
-}
 
 static inline fe_block_t *fe_shard_pop(fe_shard_t *shard) {
   fe_block_t *block = shard->free;
@@ -19,12 +13,50 @@ static inline fe_block_t *fe_shard_pop(fe_shard_t *shard) {
   return block;
 }
 
-/* NULL: the short way does not do. */
-static inline void *fe_heap_alloc_quickly(fe_heap_t *heap, size_t size) {
-  fe_shard_t *shard = fe_heap_current_shard(heap, fe_checked_size(size));
+static inline void *fe_shard_alloc(fe_shard_t *shard) {
   fe_block_t *block = fe_shard_pop(shard);
   if (FE_LIKELY(block != NULL)) fe_shard_count_up(shard);
-  return fe_checked_alloc(block, size);
+  return block;
+}
+
+/* For sizes up to FE_TINY_MAX. NULL: the short way does not do. */
+static inline void *fe_heap_alloc_quickly(fe_heap_t *heap, size_t size) {
+  size_t wanted = fe_checked_size(size);
+  if (FE_UNLIKELY(wanted > FE_TINY_MAX)) return NULL;
+  return fe_checked_alloc(fe_shard_alloc(fe_heap_current_of_size(heap, wanted)), size);
+}
+
+/* A block came into a bin or, with the negative of both, went. */
+static inline void fe_bins_count(fe_bins_t *bins, size_t bytes, size_t count) {
+  fe_figure_add(&bins->bytes, bytes);
+  fe_figure_add(&bins->count, count);
+}
+
+/* If the bin of the class is empty, the one above does: what goes from one to the other and back is
+ * to be had again without a search. */
+static inline void *fe_bins_take(fe_heap_t *heap, unsigned class_index) {
+  if (FE_IS_TRACKED || class_index < FE_MIXED_FIRST_CLASS) return NULL;
+  if (FE_UNLIKELY(!fe_heap_has_more_figures(heap))) return NULL;
+  fe_bins_t *bins = &fe_heap_more_figures(heap)->bins;
+  fe_block_t **first = &bins->first[class_index - FE_MIXED_FIRST_CLASS];
+  if (FE_UNLIKELY(*first == NULL)) {
+    first++;
+    class_index++;
+  }
+  fe_block_t *block = *first;
+  if (FE_UNLIKELY(block == NULL)) return NULL;
+  *first = fe_block_next(block);
+  fe_bins_count(bins, -fe_class_size(class_index), (size_t)-1);
+  return block;
+}
+
+/* The same for larger sizes, when fe_heap_alloc_quickly did not do. */
+static inline void *fe_heap_alloc_medium(fe_heap_t *heap, size_t size) {
+  size_t wanted = fe_checked_size(size);
+  if (FE_UNLIKELY(wanted <= FE_TINY_MAX || wanted > FE_MEDIUM_MAX)) return NULL;
+  unsigned class_index = fe_class_of_larger(wanted);
+  void *block = fe_shard_alloc(fe_heap_current(heap, class_index));
+  return fe_checked_alloc(block != NULL ? block : fe_bins_take(heap, class_index), size);
 }
 
 /* Frees ptr if it is a block of this heap in an ordinary shard; whether it was. Every block on its

@@ -28,4 +28,5 @@ void fe_heap_mend(fe_heap_t *heap) {
       mend_shard(shard);
     }
   }
+  fe_bins_mend(heap);
 }

@@ -1,37 +1,20 @@
 /* Mixed shards: see mixed.h. */
 #include "core/heap/mixed.h"
 
-#include "core/heap/counting.h"
 #include "core/heap/heap.h"
+#include "core/heap/heap_inline.h"
 #include "core/slab/census.h"
 #include "core/slab/remote.h"
 
-/* What a mixed shard has behind its header. */
-typedef struct mixed {
-  uint32_t used_granules;
-  uint32_t longest_max; /* no run of free granules is longer */
-  /* A bit for each granule that is in a block or can be in none; owner. */
-  uintptr_t used[FE_MIXED_WORDS];
-  /* A bit for the last granule of each block. Written by the owner; whoever holds a block may read
-   * from its first granule on: its last one was marked before it was handed out. Relaxed. */
-  _Atomic(uintptr_t) ends[FE_MIXED_WORDS];
-} mixed_t;
-
 /* Granule n begins at byte 64 n + 48 of the unit, like the blocks of other shards. */
 #define GRANULE_START 48
-#define FIRST_GRANULE ((sizeof(fe_shard_t) + sizeof(mixed_t) + 15) / FE_MIXED_GRANULE)
+#define FIRST_GRANULE ((sizeof(fe_shard_t) + sizeof(fe_mixed_t) + 15) / FE_MIXED_GRANULE)
 #define LAST_GRANULE (FE_MIXED_GRANULES - 2)
 
 static_assert(FE_SHARD_BLOCKS_START % FE_MIXED_GRANULE == GRANULE_START, "one start for all");
 
-static mixed_t *mixed_of(const fe_shard_t *shard) { return (mixed_t *)(shard + 1); }
-
 static char *granule_address(const fe_shard_t *shard, size_t granule) {
   return (char *)shard + granule * FE_MIXED_GRANULE + GRANULE_START;
-}
-
-static size_t granule_of(const fe_shard_t *shard, const void *ptr) {
-  return (size_t)((const char *)ptr - (const char *)shard) / FE_MIXED_GRANULE;
 }
 
 /* -- Bits -- */
@@ -40,19 +23,26 @@ static size_t granule_of(const fe_shard_t *shard, const void *ptr) {
 
 static size_t highest_bit(uintptr_t bits) { return 63 - (size_t)__builtin_clzll(bits); }
 
-static void set_used(mixed_t *mixed, size_t first, size_t count, bool is_used) {
-  while (count > 0) {
-    size_t here = WORD_BITS - first % WORD_BITS < count ? WORD_BITS - first % WORD_BITS : count;
-    uintptr_t mask = (UINTPTR_MAX >> (WORD_BITS - here)) << (first % WORD_BITS);
-    uintptr_t *word = &mixed->used[first / WORD_BITS];
-    *word = is_used ? *word | mask : *word & ~mask;
-    first += here;
-    count -= here;
+static void set_in_word(fe_mixed_t *mixed, size_t word, uintptr_t mask, bool is_used) {
+  mixed->used[word] = is_used ? mixed->used[word] | mask : mixed->used[word] & ~mask;
+}
+
+static void set_used(fe_mixed_t *mixed, size_t first, size_t count, bool is_used) {
+  size_t last = first + count - 1;
+  size_t word = first / WORD_BITS;
+  uintptr_t from_first = UINTPTR_MAX << (first % WORD_BITS);
+  uintptr_t to_last = UINTPTR_MAX >> (WORD_BITS - 1 - last % WORD_BITS);
+  if (word == last / WORD_BITS) {
+    set_in_word(mixed, word, from_first & to_last, is_used);
+    return;
   }
+  set_in_word(mixed, word, from_first, is_used);
+  while (++word < last / WORD_BITS) mixed->used[word] = is_used ? UINTPTR_MAX : 0;
+  set_in_word(mixed, word, to_last, is_used);
 }
 
 /* The first granule from `from` on that is used, or is not. The last granule of all is used. */
-static size_t find(const mixed_t *mixed, size_t from, bool is_used) {
+static size_t find(const fe_mixed_t *mixed, size_t from, bool is_used) {
   uintptr_t flip = is_used ? 0 : UINTPTR_MAX;
   size_t word = from / WORD_BITS;
   uintptr_t bits = (mixed->used[word] ^ flip) & (UINTPTR_MAX << (from % WORD_BITS));
@@ -64,49 +54,85 @@ static size_t find(const mixed_t *mixed, size_t from, bool is_used) {
 }
 
 /* The first free granule of the run that ends right before `end`, or `end`. */
-static size_t find_back(const mixed_t *mixed, size_t end) {
+static size_t find_back(const fe_mixed_t *mixed, size_t end) {
   size_t word = (end - 1) / WORD_BITS;
   uintptr_t bits = mixed->used[word] & (UINTPTR_MAX >> (WORD_BITS - 1 - (end - 1) % WORD_BITS));
   while (bits == 0) bits = mixed->used[--word]; /* granule 0 is used */
   return word * WORD_BITS + highest_bit(bits) + 1;
 }
 
-static uintptr_t ends_at(const mixed_t *mixed, size_t word) {
-  return atomic_load_explicit(&((mixed_t *)mixed)->ends[word], memory_order_relaxed);
+static void set_length(fe_shard_t *shard, size_t first, size_t count) {
+  _Atomic(uint16_t) *length = &fe_mixed_of(shard)->length[first / FE_MIXED_LENGTH_GRANULES];
+  atomic_store_explicit(length, (uint16_t)count, memory_order_relaxed);
 }
 
-static void flip_end(mixed_t *mixed, size_t granule) {
-  size_t word = granule / WORD_BITS;
-  uintptr_t bits = ends_at(mixed, word) ^ (uintptr_t)1 << (granule % WORD_BITS);
-  atomic_store_explicit(&mixed->ends[word], bits, memory_order_relaxed);
+/* -- Rooms: which shards have a run for blocks of a class. So the search for a place looks at one
+ * shard, or at a few if what it knows of them was too much -- */
+
+static fe_bins_t *bins_of(fe_heap_t *heap) { return &fe_heap_more_figures(heap)->bins; }
+
+/* How many classes have blocks that fit into so many granules. */
+static unsigned room_of(size_t granules) {
+  if (granules <= FE_MIXED_FROM / FE_MIXED_GRANULE) return 0;
+  if (granules >= FE_MEDIUM_MAX / FE_MIXED_GRANULE) return FE_MIXED_CLASSES;
+  size_t size = granules * FE_MIXED_GRANULE;
+  unsigned class_index = fe_class_of_larger(size);
+  return class_index - FE_MIXED_FIRST_CLASS + (fe_class_size(class_index) == size);
 }
 
-/* The last granule of the block that begins at `first`. */
-static size_t last_granule(const mixed_t *mixed, size_t first) {
-  size_t word = first / WORD_BITS;
-  uintptr_t bits = ends_at(mixed, word) & (UINTPTR_MAX << (first % WORD_BITS));
-  while (bits == 0) bits = ends_at(mixed, ++word);
-  return word * WORD_BITS + fe_lowest_bit(bits);
+static void leave_room(fe_heap_t *heap, const fe_mixed_t *mixed) {
+  fe_bins_t *bins = bins_of(heap);
+  if (mixed->room_next != NULL) fe_mixed_of(mixed->room_next)->room_prev = mixed->room_prev;
+  if (mixed->room_prev != NULL) {
+    fe_mixed_of(mixed->room_prev)->room_next = mixed->room_next;
+  } else {
+    bins->room_first[mixed->room] = mixed->room_next;
+    if (mixed->room_next == NULL) bins->has_room &= ~((uint64_t)1 << mixed->room);
+  }
+}
+
+static void enter_room(fe_heap_t *heap, fe_shard_t *shard) {
+  fe_bins_t *bins = bins_of(heap);
+  fe_mixed_t *mixed = fe_mixed_of(shard);
+  mixed->room = room_of(mixed->longest_max);
+  mixed->room_prev = NULL;
+  mixed->room_next = bins->room_first[mixed->room];
+  if (mixed->room_next != NULL) fe_mixed_of(mixed->room_next)->room_prev = shard;
+  bins->room_first[mixed->room] = shard;
+  bins->has_room |= (uint64_t)1 << mixed->room;
+}
+
+static void set_longest(fe_heap_t *heap, fe_shard_t *shard, size_t longest) {
+  fe_mixed_t *mixed = fe_mixed_of(shard);
+  mixed->longest_max = (uint32_t)longest;
+  if (room_of(longest) == mixed->room) return;
+  leave_room(heap, mixed);
+  enter_room(heap, shard);
 }
 
 /* -- Shards -- */
 
+static void count_shards(fe_mixed_list_t *list, uint32_t by) {
+  atomic_store_explicit(&list->shard_count, fe_mixed_shard_count(list) + by, memory_order_relaxed);
+}
+
 static fe_shard_t *add_shard(fe_heap_t *heap) {
   fe_mixed_list_t *list = &heap->mixed;
-  if (list->shard_count == FE_MIXED_SHARDS_MAX) return NULL;
   fe_run_t run;
   if (!fe_context_take(heap->context, 1, &run)) return NULL;
   fe_shard_t *shard = fe_shard_init(&run, 0, &heap->inbox, FE_SHARD_MIXED);
-  mixed_t *mixed = mixed_of(shard);
-  *mixed = (mixed_t){.longest_max = LAST_GRANULE + 1 - FIRST_GRANULE};
+  fe_shard_set_state(shard, FE_SHARD_FULL); /* nobody takes blocks out of it on a quick way */
+  fe_mixed_t *mixed = fe_mixed_of(shard);
+  *mixed = (fe_mixed_t){.longest_max = LAST_GRANULE + 1 - FIRST_GRANULE};
   set_used(mixed, 0, FIRST_GRANULE, true);
   set_used(mixed, LAST_GRANULE + 1, FE_MIXED_GRANULES - 1 - LAST_GRANULE, true);
   shard->prev = list->last;
   if (list->last != NULL) list->last->next = shard;
   if (list->first == NULL) list->first = shard;
   list->last = shard;
-  list->shard_count++;
+  count_shards(list, 1);
   fe_count_mixed_taken(heap);
+  enter_room(heap, shard);
   fe_census_enter(shard);
   return shard;
 }
@@ -119,7 +145,8 @@ static void give_up(fe_heap_t *heap, fe_shard_t *shard) {
   if (shard->next != NULL) shard->next->prev = shard->prev;
   if (list->first == shard) list->first = shard->next;
   if (list->last == shard) list->last = shard->prev;
-  list->shard_count--;
+  count_shards(list, (uint32_t)-1);
+  leave_room(heap, fe_mixed_of(shard));
   fe_account_after_give_up(heap);
   fe_count_mixed_given(heap);
   fe_run_t run = fe_shard_run(shard);
@@ -127,70 +154,171 @@ static void give_up(fe_heap_t *heap, fe_shard_t *shard) {
 }
 
 /* A block of so many granules at the lowest place that has room; NULL: there is none. */
-static void *place(fe_shard_t *shard, size_t count) {
-  mixed_t *mixed = mixed_of(shard);
-  if (mixed->longest_max < count) return NULL;
+static void *place(fe_heap_t *heap, fe_shard_t *shard, size_t count) {
+  fe_mixed_t *mixed = fe_mixed_of(shard);
   size_t longest = 0;
   for (size_t first = find(mixed, FIRST_GRANULE, false); first < LAST_GRANULE;) {
     size_t end = find(mixed, first, true);
     if (end - first >= count) {
       set_used(mixed, first, count, true);
-      flip_end(mixed, first + count - 1);
+      set_length(shard, first, count);
       mixed->used_granules += (uint32_t)count;
+      fe_shard_set_used(shard, fe_shard_used(shard) + 1);
       return granule_address(shard, first);
     }
     if (end - first > longest) longest = end - first;
     first = find(mixed, end, false);
   }
-  mixed->longest_max = (uint32_t)longest;
+  set_longest(heap, shard, longest);
   return NULL;
+}
+
+/* The same in the shard that has the least room of those that have enough. */
+static void *place_anywhere(fe_heap_t *heap, unsigned class_index, size_t count) {
+  if (heap->mixed.first == NULL) return NULL;
+  fe_bins_t *bins = bins_of(heap);
+  for (;;) {
+    uint64_t rooms = bins->has_room >> 1 >> (class_index - FE_MIXED_FIRST_CLASS);
+    if (rooms == 0) return NULL;
+    unsigned room = class_index - FE_MIXED_FIRST_CLASS + 1 + fe_lowest_bit(rooms);
+    void *block = place(heap, bins->room_first[room], count);
+    if (block != NULL) return block;
+  }
+}
+
+/* -- Bins -- */
+
+/* Puts a block into its bin if the bins have less than `limit` with it; whether they do. */
+static inline bool put(fe_bins_t *bins, const fe_shard_t *shard, void *ptr, size_t limit) {
+  size_t size = fe_mixed_block_size(shard, ptr);
+  if (FE_UNLIKELY(fe_figure_get(&bins->bytes) + size >= limit)) return false;
+  if (FE_UNLIKELY(fe_figure_get(&bins->count) >= FE_BINS_BLOCKS_MAX)) return false;
+  fe_block_t **first = &bins->first[fe_class_of_larger(size) - FE_MIXED_FIRST_CLASS];
+  fe_block_set_next(ptr, *first);
+  *first = ptr;
+  fe_bins_count(bins, size, 1);
+  return true;
+}
+
+void fe_bins_put(fe_heap_t *heap, fe_shard_t *shard, void *ptr) {
+  fe_bins_t *bins = bins_of(heap);
+  size_t limit = atomic_load_explicit(&bins->limit, memory_order_relaxed);
+  if (FE_UNLIKELY(!put(bins, shard, ptr, limit))) fe_heap_free_inside(heap, shard, ptr);
+}
+
+/* What the bins may hold, where quick ways are no matter. */
+static size_t limit_of(const fe_heap_t *heap) {
+  if (fe_account_state(&heap->account) != FE_ACCOUNT_OPEN) return 0;
+  if (heap->mixed.is_kept) return FE_UNIT_SIZE;
+  size_t all = fe_heap_mixed_bytes(heap);
+  size_t limit = FE_UNIT_SIZE + all / FE_BINS_SHARE;
+  return limit < all ? limit : all;
 }
 
 /* -- Blocks -- */
 
+static uint32_t *count_of_class(fe_heap_t *heap, unsigned class_index) {
+  return &bins_of(heap)->block_count[class_index - FE_MIXED_FIRST_CLASS];
+}
+
+/* Whether a class of which so many fit into a shard shall have some of its own. */
+static bool is_busy(fe_heap_t *heap, unsigned class_index) {
+  if (fe_class_size(class_index) > FE_MIXED_ALWAYS_ABOVE) return false;
+  if (!fe_heap_has_more_figures(heap)) return false;
+  return *count_of_class(heap, class_index) >= FE_MIXED_BLOCKS_MAX;
+}
+
 void *fe_mixed_alloc(fe_heap_t *heap, unsigned class_index, size_t requested) {
   if (class_index < FE_MIXED_FIRST_CLASS) return NULL;
-  fe_mixed_list_t *list = &heap->mixed;
-  uint8_t *block_count = &list->block_count[class_index - FE_MIXED_FIRST_CLASS];
   size_t size = fe_class_size(class_index);
-  if (*block_count == FE_MIXED_BLOCKS_MAX || !fe_heap_may_hand_out(heap, size)) return NULL;
+  if (is_busy(heap, class_index) || !fe_heap_may_hand_out(heap, size)) return NULL;
   size_t count = size / FE_MIXED_GRANULE;
-  void *block = NULL;
-  fe_shard_t *shard = list->first;
-  for (; shard != NULL && block == NULL; shard = shard->next) block = place(shard, count);
+  void *block = place_anywhere(heap, class_index, count);
+  if (block == NULL && fe_heap_binned_bytes(heap) > fe_heap_mixed_bytes(heap) / FE_BINS_SHARE) {
+    fe_bins_empty(heap);
+    block = place_anywhere(heap, class_index, count);
+  }
   if (block == NULL) {
-    shard = add_shard(heap);
+    fe_shard_t *shard = add_shard(heap);
     if (shard == NULL) {
       fe_heap_refund(heap, size);
       return NULL;
     }
-    block = place(shard, count);
+    block = place(heap, shard, count);
   }
   heap->account.held_bytes += size;
-  ++*block_count;
+  ++*count_of_class(heap, class_index);
   fe_count_mixed_alloc(heap, fe_shard_of(block), size, requested);
+  heap->mixed.is_kept = false;
+  fe_bins_settle(heap);
   return block;
 }
 
-void fe_mixed_free(fe_heap_t *heap, fe_shard_t *shard, void *ptr) {
-  mixed_t *mixed = mixed_of(shard);
-  size_t first = granule_of(shard, ptr);
-  size_t last = last_granule(mixed, first);
-  size_t count = last + 1 - first;
-  size_t size = count * FE_MIXED_GRANULE;
-  flip_end(mixed, last);
+/* Makes granules of a block free. */
+static void free_granules(fe_heap_t *heap, fe_shard_t *shard, size_t first, size_t count) {
+  fe_mixed_t *mixed = fe_mixed_of(shard);
   set_used(mixed, first, count, false);
-  size_t longest = find(mixed, last, true) - find_back(mixed, first);
-  if (longest > mixed->longest_max) mixed->longest_max = (uint32_t)longest;
+  size_t longest = find(mixed, first + count, true) - find_back(mixed, first);
+  if (longest > mixed->longest_max) set_longest(heap, shard, longest);
   mixed->used_granules -= (uint32_t)count;
-  heap->account.held_bytes -= size;
-  fe_heap_refund(heap, size);
+  heap->account.held_bytes -= count * FE_MIXED_GRANULE;
+  fe_heap_refund(heap, count * FE_MIXED_GRANULE);
+}
+
+/* Whether the shard is empty now. */
+static bool free_block(fe_heap_t *heap, fe_shard_t *shard, void *ptr) {
+  size_t first = fe_mixed_granule_of(shard, ptr);
+  size_t size = fe_mixed_block_size(shard, ptr);
+  free_granules(heap, shard, first, size / FE_MIXED_GRANULE);
+  fe_shard_set_used(shard, fe_shard_used(shard) - 1);
   fe_count_mixed_free(heap, shard, size);
-  heap->mixed.block_count[fe_class_of_larger(size) - FE_MIXED_FIRST_CLASS]--;
-  bool is_last = shard == heap->mixed.first && shard == heap->mixed.last;
-  if (mixed->used_granules == 0 && (!is_last || fe_heap_spares_mixed(heap))) {
-    give_up(heap, shard);
+  --*count_of_class(heap, fe_class_of_larger(size));
+  return fe_mixed_of(shard)->used_granules == 0;
+}
+
+static bool is_only_one(const fe_heap_t *heap, const fe_shard_t *shard) {
+  return shard == heap->mixed.first && shard == heap->mixed.last;
+}
+
+/* The last shard of all goes only if that is wished. */
+static void free_and_give_up(fe_heap_t *heap, fe_shard_t *shard, void *ptr, bool with_last) {
+  bool is_empty = free_block(heap, shard, ptr);
+  if (is_empty && (with_last || !is_only_one(heap, shard))) give_up(heap, shard);
+}
+
+void fe_mixed_take_in(fe_heap_t *heap, fe_shard_t *shard, void *ptr) {
+  bool is_empty = free_block(heap, shard, ptr);
+  if (is_empty && (!is_only_one(heap, shard) || fe_heap_spares_mixed(heap))) give_up(heap, shard);
+  fe_bins_settle(heap);
+}
+
+static void empty_bins(fe_heap_t *heap, bool with_last) {
+  fe_bins_t *bins = bins_of(heap);
+  for (unsigned i = 0; i < FE_MIXED_CLASSES; i++) {
+    fe_block_t *block = bins->first[i];
+    bins->first[i] = NULL;
+    while (block != NULL) {
+      fe_block_t *next = fe_block_next(block);
+      fe_bins_count(bins, -fe_class_size(i + FE_MIXED_FIRST_CLASS), (size_t)-1);
+      free_and_give_up(heap, fe_shard_of(block), block, with_last);
+      block = next;
+    }
   }
+  fe_bins_settle(heap);
+}
+
+void fe_mixed_free(fe_heap_t *heap, fe_shard_t *shard, void *ptr) {
+  size_t binned = fe_heap_binned_bytes(heap) + fe_mixed_block_size(shard, ptr);
+  bool is_all = binned >= fe_heap_mixed_bytes(heap);
+  bool with_last = is_all && fe_heap_spares_mixed(heap);
+  if (!with_last) {
+    heap->mixed.is_kept = is_all;
+    fe_bins_settle(heap);
+    if (put(bins_of(heap), shard, ptr, limit_of(heap))) return;
+  }
+  empty_bins(heap, with_last);
+  free_and_give_up(heap, shard, ptr, with_last);
+  fe_bins_settle(heap);
 }
 
 size_t fe_heap_mixed_bytes(const fe_heap_t *heap) {
@@ -198,23 +326,47 @@ size_t fe_heap_mixed_bytes(const fe_heap_t *heap) {
   return fe_figure_get(&fe_heap_more_figures(heap)->mixed_bytes);
 }
 
-size_t fe_mixed_block_size(const fe_shard_t *shard, const void *ptr) {
-  size_t first = granule_of(shard, ptr);
-  return (last_granule(mixed_of(shard), first) + 1 - first) * FE_MIXED_GRANULE;
-}
-
 const void *fe_mixed_next(const fe_shard_t *shard, size_t *place, size_t *size) {
-  const mixed_t *mixed = mixed_of(shard);
+  const fe_mixed_t *mixed = fe_mixed_of(shard);
   size_t first = find(mixed, *place > FIRST_GRANULE ? *place : FIRST_GRANULE, true);
   if (first > LAST_GRANULE) return NULL;
-  *place = last_granule(mixed, first) + 1;
-  *size = (*place - first) * FE_MIXED_GRANULE;
+  size_t count = fe_mixed_length(shard, first);
+  *place = first + count;
+  *size = count * FE_MIXED_GRANULE;
   return granule_address(shard, first);
 }
 
 void fe_mixed_collect(fe_heap_t *heap) {
   for (fe_shard_t *shard = heap->mixed.first, *next; shard != NULL; shard = next) {
     next = shard->next;
-    if (mixed_of(shard)->used_granules == 0) give_up(heap, shard);
+    if (fe_mixed_of(shard)->used_granules == 0) give_up(heap, shard);
   }
+}
+
+/* -- Bins as a whole -- */
+
+void fe_bins_empty(fe_heap_t *heap) {
+  if (fe_heap_binned_bytes(heap) > 0) empty_bins(heap, false);
+}
+
+void fe_bins_settle(fe_heap_t *heap) {
+  if (!fe_heap_has_more_figures(heap)) return;
+  /* While the heap watches, frees take slow ways. */
+  size_t limit = heap->watch.is_on ? 0 : limit_of(heap);
+  atomic_store_explicit(&bins_of(heap)->limit, limit, memory_order_relaxed);
+}
+
+void fe_bins_mend(fe_heap_t *heap) {
+  if (!fe_heap_has_more_figures(heap)) return;
+  fe_bins_t *bins = bins_of(heap);
+  size_t bytes = 0;
+  size_t count = 0;
+  for (unsigned i = 0; i < FE_MIXED_CLASSES; i++) {
+    for (fe_block_t *block = bins->first[i]; block != NULL; block = fe_block_next(block)) {
+      bytes += fe_class_size(i + FE_MIXED_FIRST_CLASS);
+      count++;
+    }
+  }
+  atomic_store_explicit(&bins->bytes, bytes, memory_order_relaxed);
+  atomic_store_explicit(&bins->count, count, memory_order_relaxed);
 }

@@ -33,6 +33,7 @@ static void set_current(fe_heap_t *heap, unsigned class_index, fe_shard_t *shard
 }
 
 void fe_heap_resettle(fe_heap_t *heap) {
+  fe_bins_settle(heap);
   for (unsigned i = 0; i < FE_CLASS_COUNT; i++) {
     if (fe_heap_current(heap, i) == EMPTY) continue;
     for (fe_shard_t *shard = fe_heap_current(heap, i); shard != NULL; shard = shard->next) {

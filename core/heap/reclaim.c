@@ -96,9 +96,9 @@ static bool is_as_it_was(fe_heap_t *heap) {
          (is_tight || !fe_budget_is_limited(&heap->budget));
 }
 
-/* Inside. */
+/* Any thread, while the heap stays. */
 static size_t count_shards(const fe_heap_t *heap) {
-  return fe_heap_shard_count(heap) + heap->mixed.shard_count;
+  return fe_heap_shard_count(heap) + fe_mixed_shard_count(&heap->mixed);
 }
 
 /* Inside. */
@@ -151,7 +151,7 @@ void fe_heap_after_woken(fe_heap_t *heap) {
 void fe_heap_after_emptied(fe_heap_t *heap) {
   uint32_t count = atomic_fetch_add_explicit(&heap->emptied_count, 1, memory_order_relaxed) + 1;
   /* A look goes through all shards, so it must be worth it. */
-  bool is_worth = count >= FE_EMPTIED_MIN && count >= fe_heap_shard_count(heap) / 8;
+  bool is_worth = count >= FE_EMPTIED_MIN && count >= count_shards(heap) / 8;
   if (!is_worth || !try_to_reclaim(heap)) fe_heap_after_woken(heap);
 }
 

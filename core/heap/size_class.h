@@ -14,7 +14,7 @@
 #define FE_CLASS_COUNT (FE_TINY_CLASSES + 8 * (FE_SHARD_SHIFT - 8) - 1)
 
 static inline unsigned fe_log2_floor(size_t value) {
-  return 63u - (unsigned)__builtin_clzll(value);
+  return 63u ^ (unsigned)__builtin_clzll(value);
 }
 
 /* The class of a size from FE_TINY_MAX + 1 to FE_MEDIUM_MAX. */

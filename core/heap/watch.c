@@ -36,6 +36,7 @@ static void watch(fe_heap_t *heap, bool is_wanted) {
   if (is_wanted) heap->watch.since_ms = fe_clock_ms();
   if (is_wanted == heap->watch.is_on) return;
   uint32_t gate = fe_gate_enter(&heap->gate);
+  if (is_wanted) fe_bins_empty(heap);
   heap->watch.is_on = is_wanted;
   fe_heap_resettle(heap);
   fe_gate_leave(&heap->gate, gate);

@@ -16,6 +16,7 @@ fe_remote_news_t fe_remote_free_and_tell(fe_shard_t *shard, fe_block_t *block) {
   /* Read before the block is pushed; see fe_remote_free. */
   fe_inbox_t *inbox = shard->inbox;
   bool is_of_blocks = shard->kind == FE_SHARD_BLOCKS;
+  bool is_counted = is_of_blocks || shard->kind == FE_SHARD_MIXED;
   uint32_t last = fe_remote_count_of_last(shard);
   uintptr_t seen = atomic_load_explicit(&shard->remote, memory_order_relaxed);
   /* Relaxed: whoever takes the block in sees it by the release that pushes the block. */
@@ -24,8 +25,8 @@ fe_remote_news_t fe_remote_free_and_tell(fe_shard_t *shard, fe_block_t *block) {
   }
   bool is_waking = fe_remote_state(seen) == FE_REMOTE_ASLEEP;
   if (is_waking) fe_inbox_put(inbox, shard);
-  if (!is_of_blocks) return is_waking ? FE_NEWS_WOKEN : FE_NEWS_NONE;
-  return fe_remote_count(seen) + 1 >= last ? FE_NEWS_EMPTIED : FE_NEWS_NONE;
+  if (is_counted && fe_remote_count(seen) + 1 >= last) return FE_NEWS_EMPTIED;
+  return is_waking && !is_of_blocks ? FE_NEWS_WOKEN : FE_NEWS_NONE;
 }
 
 bool fe_remote_is_all(fe_shard_t *shard) {

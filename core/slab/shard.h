@@ -60,8 +60,8 @@ struct fe_shard {
   /* Blocks handed out and not back in the owner's lists. Written by the owner, relaxed but for the
    * count down, which is a release: see remote.h for who relies on it. Read by all. */
   _Atomic(uint32_t) used;
-  /* fe_shard_state_t, of other kinds than blocks CURRENT; written by the owner, read by all,
-   * relaxed. */
+  /* fe_shard_state_t, of mixed ones FULL, of other kinds CURRENT; written by the owner, read by
+   * all, relaxed. */
   _Atomic(uint8_t) state;
   /* The heap, if frees of its own may go the short way; else FE_NO_OWNER: in a shard that is full,
    * large, mixed, a nursery, or has pointers into blocks. Written by the owner, read by all,

@@ -10,7 +10,7 @@
  *   ["large",units,"heap"]               (a part of) a large block
  *   ["blocks","heap",block_size,live,carved,room]
  *   ["mixed","heap",used]
- *   ["nursery","heap","name",is_thread,nursery_used,used,peak,limit]
+ *   ["nursery","heap","name",is_thread,nursery_used,used,peak,limit,binned]
  */
 #include <string.h>
 
@@ -47,7 +47,7 @@ typedef struct cell {
     size_t mixed_used;
     struct {
       bool is_thread_heap;
-      size_t nursery_used, used, peak, limit;
+      size_t nursery_used, used, peak, limit, binned;
       char name[FE_NAME_MAX + 1];
     } nursery;
   };
@@ -70,6 +70,7 @@ static void look_at_nursery(cell_t *cell, const fe_heap_t *heap) {
   cell->nursery.used = fe_heap_published_bytes(heap);
   cell->nursery.peak = fe_heap_peak_bytes(heap, cell->nursery.used);
   cell->nursery.limit = fe_heap_limit(heap);
+  cell->nursery.binned = fe_heap_binned_bytes(heap);
   if (heap->has_annex) memcpy(cell->nursery.name, fe_heap_annex(heap)->name, FE_NAME_MAX);
 }
 
@@ -157,6 +158,7 @@ static void put_nursery(fe_text_t *text, const cell_t *cell) {
   put_number(text, cell->nursery.used);
   put_number(text, cell->nursery.peak);
   put_number(text, cell->nursery.limit);
+  put_number(text, cell->nursery.binned);
 }
 
 static void put_cell(fe_text_t *text, const cell_t *cell) {

@@ -69,8 +69,7 @@ static void add_class(fe_heap_stats_t *sum, const fe_class_figures_t *figures, u
 /* Where all classes are counted as one: blocks in shards, as if they had been asked for whole. */
 static void add_all_classes(fe_heap_stats_t *sum, const fe_heap_t *heap) {
   size_t bytes = fe_figure_get(&heap->figures.shard_bytes);
-  size_t mixed_bytes = fe_heap_mixed_bytes(heap);
-  sum->requested_bytes += bytes > mixed_bytes ? bytes - mixed_bytes : 0;
+  sum->requested_bytes += fe_less(bytes, fe_heap_mixed_bytes(heap));
 }
 
 /* What was asked for of `used_bytes` in blocks, if it is the same share as of `whole`. In words of
@@ -86,11 +85,14 @@ static size_t requested_of(size_t used_bytes, size_t requested, size_t whole) {
 }
 
 static void add_mixed(fe_heap_stats_t *sum, const fe_more_figures_t *figures) {
-  size_t used_bytes = fe_figure_get(&figures->mixed_bytes);
+  size_t binned_bytes = fe_figure_get(&figures->bins.bytes);
+  size_t binned_count = fe_figure_get(&figures->bins.count);
+  size_t used_bytes = fe_less(fe_figure_get(&figures->mixed_bytes), binned_bytes);
+  size_t placed_count = fe_figure_get(&figures->event[FE_HEAP_MIXED_ALLOC]) -
+                        fe_figure_get(&figures->event[FE_HEAP_MIXED_FREE]);
   size_t shard_count = fe_small_figure_get(&figures->mixed_count);
   sum->mixed_used_bytes += used_bytes;
-  sum->mixed_block_count += fe_figure_get(&figures->event[FE_HEAP_MIXED_ALLOC]) -
-                            fe_figure_get(&figures->event[FE_HEAP_MIXED_FREE]);
+  sum->mixed_block_count += fe_less(placed_count, binned_count);
   sum->mixed_shard_count += shard_count;
   sum->committed_bytes += shard_count * FE_UNIT_SIZE;
   sum->requested_bytes += requested_of(used_bytes, fe_figure_get(&figures->mixed_requested),

@@ -223,6 +223,7 @@ static bool visit_all(const visit_t *visit) {
 static void set_visited(fe_heap_t *heap, bool is_visited) {
   uint32_t gate = fe_gate_enter(&heap->gate);
   if (is_visited) fe_heap_refresh_figures_inside(heap);
+  if (is_visited) fe_bins_empty(heap);
   heap->is_visited = is_visited;
   fe_gate_leave(&heap->gate, gate);
 }

@@ -136,6 +136,7 @@ static fe_heap_t *filled_heap(const char *name, uint64_t seed) {
     void *block = fe_heap_alloc(heap, random_size(&random, 5000));
     if (i % 3 == 0) fe_heap_free(heap, block);
   }
+  fe_heap_collect(heap, false); /* what waits in bins is told of by the heap's cell */
   return heap;
 }
 

@@ -98,7 +98,9 @@ static void a_waiting_shard_that_is_in_the_inbox_comes_back(void **state) {
     if (scene.blocks[i] != NULL) run_in_thread(free_range, (size_t[]){i, load.count});
   }
   fe_trim();
-  assert_kept_at_most(1 + 1);
+  /* Besides, what the holder freed in mixed shards waits in bins: in units of 64 KiB little of it.
+   */
+  assert_kept_at_most(1 + 1 + (UNIT_BYTES < 64 * KIB ? load.count / 16 : 1));
   fe_heap_destroy(scene.heap);
 }
 

@@ -690,7 +690,7 @@ inline alloc_once(heap) {
 
 /* Refused: only if there was no room. After the last look at other heaps, too, it tries once more:
  * others may have freed something in the heap itself meanwhile. */
-inline fe_heap_alloc_slowly(heap) {
+inline fe_heap_alloc_inside(heap) {
   atomic {
     may_refuse[heap] = false;
     has_given = true;
@@ -724,7 +724,7 @@ inline fe_heap_alloc_slowly(heap) {
 inline allocate(heap) {
   if
   :: shard_state[heap] == CURRENT && free_count[heap] > 0 -> pop(heap)
-  :: else -> fe_heap_alloc_slowly(heap)
+  :: else -> fe_heap_alloc_inside(heap)
   fi
 }
 

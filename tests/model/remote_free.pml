@@ -198,7 +198,8 @@ inline fe_inbox_put(shard) {
 /* Of a current shard nobody wants to know that it is empty. */
 inline fe_remote_count_of_last() {
   if
-  :: HAS_QUEUE(shard) && shard_state[shard] != CURRENT -> seen_used = used[shard]
+  :: IS_MIXED(shard) || (HAS_QUEUE(shard) && shard_state[shard] != CURRENT) ->
+     seen_used = used[shard]
   :: else -> seen_used = 255
   fi
 }
@@ -1096,7 +1097,7 @@ inline add_shard() {
 #define KNOWS_OF(shard) \
   (!is_live[shard] || !HAS_QUEUE(shard) || shard_state[shard] != FULL || remote_count[shard] == 0 || remote_state[shard] == WAKING)
 
-inline fe_heap_alloc_slowly() {
+inline fe_heap_alloc_inside() {
   fe_gate_enter();
   fe_heap_settle();
   assert(KNOWS_OF(1) && KNOWS_OF(SHARDS));
@@ -1122,7 +1123,7 @@ inline fe_heap_alloc_slowly() {
 /* Any size at any time takes the slow way. */
 inline allocate() {
   if
-  :: true -> fe_heap_alloc_slowly()
+  :: true -> fe_heap_alloc_inside()
   :: current != NIL && !IS_TIGHT ->
      atomic { shard = current; pop(shard) };
      atomic { count_up(shard); shard = NIL }

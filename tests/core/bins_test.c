@@ -1,0 +1,176 @@
+/* Blocks of sizes of which a heap has few: freed ones wait as they are for the next to ask for such
+ * a size, and are given up for others as soon as these need the room.
+ */
+#include "tests/core/support.h"
+
+/* Above what lies in nurseries, and so that a dozen fit into a unit. */
+enum { SIZE = UNIT_BYTES / 12, MANY = 400 };
+
+/* In the smallest units, such blocks have shards of their own. */
+static void skip_without_bins(void) {
+  if (SIZE <= 512) skip();
+}
+
+static void *many[MANY];
+
+static void *new_block(fe_heap_t *heap, size_t size) {
+  void *block = fe_heap_alloc(heap, size);
+  require(block != NULL);
+  pattern_fill(block, size, size);
+  return block;
+}
+
+static void fill(fe_heap_t *heap, size_t count, size_t size) {
+  for (size_t i = 0; i < count; i++) many[i] = new_block(heap, size);
+}
+
+static void free_range(fe_heap_t *heap, size_t first, size_t end) {
+  for (size_t i = first; i < end; i++) fe_heap_free(heap, many[i]);
+}
+
+static fe_heap_stats_t stats_of(fe_heap_t *heap) {
+  fe_heap_stats_t stats = {.struct_size = sizeof stats};
+  require(fe_heap_stats(heap, &stats));
+  return stats;
+}
+
+static void what_was_freed_last_is_had_first(void **state) {
+  (void)state;
+  skip_without_bins();
+  fe_heap_t *heap = fe_heap_create(NULL);
+  fill(heap, 20, SIZE);
+  fe_heap_free(heap, many[3]);
+  fe_heap_free(heap, many[15]);
+  fe_heap_free(heap, many[7]);
+  assert_ptr_equal(fe_heap_alloc(heap, SIZE), many[7]);
+  assert_ptr_equal(fe_heap_alloc(heap, SIZE), many[15]);
+  assert_ptr_equal(fe_heap_resize(heap, NULL, 0, SIZE), many[3]);
+  fe_heap_destroy(heap);
+}
+
+static bool is_other(const fe_shard_view_t *shard, const void *block, size_t size, void *freed) {
+  (void)shard;
+  (void)size;
+  return block != freed;
+}
+
+/* To the byte, whether they wait or not. */
+static void figures_leave_them_out(void **state) {
+  (void)state;
+  skip_without_bins();
+  fe_heap_t *heap = fe_heap_create(NULL);
+  fill(heap, 20, SIZE);
+  fe_heap_stats_t before = stats_of(heap);
+  assert_int_equal(before.peak_used_bytes, before.used_bytes);
+  size_t bytes = fe_malloc_size(many[5]) + TRAILER;
+  fe_heap_free(heap, many[5]);
+  fe_heap_stats_t after = stats_of(heap);
+  assert_int_equal(before.used_bytes - after.used_bytes, bytes);
+  assert_int_equal(before.used_bytes - fe_heap_used_bytes(heap), bytes);
+  assert_int_equal(after.peak_used_bytes, before.used_bytes);
+  if (after.mixed_block_count > 0) {
+    assert_int_equal(before.mixed_used_bytes - after.mixed_used_bytes, bytes);
+    assert_int_equal(before.mixed_block_count - after.mixed_block_count, 1);
+  }
+  assert_true(fe_heap_visit(heap, &(fe_visitor_t){.block = is_other}, many[5]));
+  fe_heap_destroy(heap);
+}
+
+/* Of all that is freed at the limit other sizes can be made. */
+static void a_limit_counts_what_lives(void **state) {
+  (void)state;
+  skip_without_bins();
+  enum { LIMIT = 24 * SIZE };
+  fe_heap_t *parent = fe_heap_create(&(fe_heap_options_t){.memory_limit = LIMIT});
+  fe_heap_t *heap = fe_heap_create(&(fe_heap_options_t){.parent = parent});
+  for (size_t size = SIZE; size >= SIZE / 2; size -= SIZE / 8) {
+    size_t count = 0;
+    while (count < MANY && (many[count] = fe_heap_alloc(heap, size)) != NULL) count++;
+    size_t block_bytes = fe_malloc_size(many[0]) + TRAILER;
+    assert_in_range(LIMIT - fe_heap_used_bytes(heap), 0, block_bytes - 1);
+    assert_int_equal(fe_heap_used_bytes(heap), count * block_bytes);
+    free_range(heap, 0, count);
+  }
+  fe_heap_destroy(heap);
+  fe_heap_destroy(parent);
+}
+
+/* Freed neighbours become one space when there is no other. */
+static void larger_blocks_find_the_room_of_smaller_ones(void **state) {
+  (void)state;
+  skip_without_bins();
+  fe_heap_t *heap = fe_heap_create(NULL);
+  fill(heap, 44, SIZE); /* less than what makes a class go on by itself */
+  size_t committed_bytes = stats_of(heap).committed_bytes;
+  free_range(heap, 0, 33);
+  for (size_t i = 0; i < 7; i++) new_block(heap, 3 * SIZE);
+  assert_in_range(stats_of(heap).committed_bytes, 0,
+                  committed_bytes + (IS_CHECKED ? 4 * UNIT_BYTES : 0));
+  fe_heap_destroy(heap);
+}
+
+static void all_goes_back_with_the_last_block(void **state) {
+  (void)state;
+  skip_without_bins();
+  fe_heap_t *heap = fe_heap_create(NULL);
+  fill(heap, 200, SIZE);
+  size_t committed_bytes = stats_of(heap).committed_bytes;
+  assert_true(committed_bytes >= 200 * (size_t)SIZE);
+  free_range(heap, 0, 200);
+  /* Builds that check keep the shard that they know the most about. */
+  assert_in_range(stats_of(heap).committed_bytes, UNIT_BYTES, (IS_CHECKED ? 2 : 1) * UNIT_BYTES);
+  fe_heap_destroy(heap);
+}
+
+/* What waits is at most 32 blocks, each of which may be all that keeps a unit. */
+static void not_much_waits(void **state) {
+  (void)state;
+  skip_without_bins();
+  fe_heap_t *heap = fe_heap_create(NULL);
+  fill(heap, MANY, SIZE);
+  free_range(heap, 40, MANY);
+  fe_heap_stats_t stats = stats_of(heap);
+  /* Freed in order, they lie side by side. */
+  assert_in_range(stats.committed_bytes, 0, stats.used_bytes + 32 * SIZE + 4 * UNIT_BYTES);
+  fe_heap_collect(heap, false);
+  assert_in_range(stats_of(heap).committed_bytes, 0, stats.used_bytes + 3 * UNIT_BYTES);
+  fe_heap_destroy(heap);
+}
+
+/* Of a heap whose holder waits while others free all the rest, no more than these stay. */
+static void free_many(void *argument) {
+  size_t *range = argument;
+  for (size_t i = range[0]; i < range[1]; i++) fe_free(many[i]);
+}
+
+static void few_stay_when_others_free_the_rest(void **state) {
+  (void)state;
+  skip_without_bins();
+  fe_heap_t *heap = fe_heap_create(NULL);
+  fill(heap, MANY, SIZE);
+  for (size_t i = 0; i < MANY; i += 4) {
+    fe_heap_free(heap, many[i]);
+    many[i] = NULL;
+  }
+  run_in_thread(free_many, (size_t[]){0, MANY});
+  fe_trim();
+  fe_heap_stats_t stats = {.struct_size = sizeof stats};
+  assert_true(fe_heap_stats_peek(heap, &stats));
+  assert_int_equal(stats.used_bytes, 0);
+  assert_in_range(stats.committed_bytes, 0, (1 + 32) * UNIT_BYTES);
+  assert_int_equal(fe_heap_used_bytes(heap), 0);
+  fe_heap_destroy(heap);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      test_that(what_was_freed_last_is_had_first),
+      test_that(figures_leave_them_out),
+      test_that(a_limit_counts_what_lives),
+      test_that(larger_blocks_find_the_room_of_smaller_ones),
+      test_that(all_goes_back_with_the_last_block),
+      test_that(not_much_waits),
+      test_that(few_stay_when_others_free_the_rest),
+  };
+  return cmocka_run_group_tests_name("bins", tests, NULL, NULL);
+}
