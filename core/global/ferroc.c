@@ -76,7 +76,8 @@ void *fe_calloc(size_t count, size_t size) {
   return heap == NULL ? NULL : fe_heap_calloc(heap, count, size);
 }
 
-void *fe_realloc(void *ptr, size_t size) {
+/* The calling thread may have no heap, and get none. */
+static FE_COLD void *realloc_without_heap(void *ptr, size_t size) {
   if (ptr == NULL) return fe_malloc(size);
   if (size == 0) {
     fe_free(ptr);
@@ -85,6 +86,12 @@ void *fe_realloc(void *ptr, size_t size) {
   fe_heap_t *heap = fe_thread_heap();
   if (heap != NULL) return fe_heap_realloc(heap, ptr, size);
   return size <= fe_malloc_size(ptr) ? ptr : NULL;
+}
+
+void *fe_realloc(void *ptr, size_t size) {
+  fe_heap_t *heap = fe_registry_heap();
+  if (FE_LIKELY(heap != &fe_heap_empty)) return fe_heap_realloc(heap, ptr, size);
+  return realloc_without_heap(ptr, size);
 }
 
 size_t fe_malloc_size(const void *ptr) {

@@ -343,6 +343,56 @@ void fe_mixed_collect(fe_heap_t *heap) {
   }
 }
 
+/* -- Blocks that change their size -- */
+
+/* Takes the granules behind a block. */
+static bool grow(fe_heap_t *heap, fe_shard_t *shard, size_t end, size_t more) {
+  fe_mixed_t *mixed = fe_mixed_of(shard);
+  if (find(mixed, end, true) - end < more) return false;
+  if (!fe_heap_may_hand_out(heap, more * FE_MIXED_GRANULE)) return false;
+  set_used(mixed, end, more, true);
+  mixed->used_granules += (uint32_t)more;
+  heap->account.held_bytes += more * FE_MIXED_GRANULE;
+  return true;
+}
+
+static bool resize(fe_heap_t *heap, fe_shard_t *shard, size_t first, size_t before, size_t after) {
+  if (after < before) {
+    free_granules(heap, shard, first + after, before - after);
+  } else if (!grow(heap, shard, first + before, after - before)) {
+    return false;
+  }
+  set_length(shard, first, after);
+  --*count_of_class(heap, fe_class_of_larger(before * FE_MIXED_GRANULE));
+  ++*count_of_class(heap, fe_class_of_larger(after * FE_MIXED_GRANULE));
+  if (after < before) fe_count_peak(heap, NULL);
+  fe_publish_mixed(heap, shard, (after - before) * FE_MIXED_GRANULE);
+  if (after > before) fe_count_peak(heap, NULL);
+  fe_bins_settle(heap);
+  return true;
+}
+
+bool fe_mixed_resize(fe_heap_t *heap, fe_shard_t *shard, void *ptr, size_t size) {
+  enum { TURNS_MAX = 4 }; /* others may take what was made room for */
+  if (size <= FE_MIXED_FROM || size > FE_MEDIUM_MAX) return false;
+  size_t first = fe_mixed_granule_of(shard, ptr);
+  size_t before = fe_mixed_length(shard, first);
+  size_t after = fe_class_size(fe_class_of_larger(size)) / FE_MIXED_GRANULE;
+  bool is_done = after == before;
+  bool has_room = true;
+  for (int turn = 0; !is_done && has_room && turn < TURNS_MAX; turn++) {
+    uint32_t gate = fe_gate_enter(&heap->gate);
+    heap->account.refused_bytes = 0;
+    fe_heap_settle(heap);
+    is_done = resize(heap, shard, first, before, after);
+    size_t refused_bytes = heap->account.refused_bytes;
+    fe_gate_leave(&heap->gate, gate);
+    if (is_done) break;
+    has_room = refused_bytes > 0 && fe_heap_make_room_in_budget(heap, refused_bytes, true);
+  }
+  return is_done;
+}
+
 /* -- Bins as a whole -- */
 
 void fe_bins_empty(fe_heap_t *heap) {

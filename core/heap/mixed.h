@@ -121,6 +121,10 @@ void fe_bins_settle(struct fe_heap *heap);
 /* Counts anew what is in the bins, after a quick way was cut off. */
 void fe_bins_mend(struct fe_heap *heap);
 
+/* Whether the block has room for so many bytes where it is, and not for many more. Holder,
+ * outside. */
+bool fe_mixed_resize(struct fe_heap *heap, fe_shard_t *shard, void *ptr, size_t size);
+
 /* The first block from a place on, which is moved behind it; NULL: there is none. The first place
  * is 0. Owner. */
 const void *fe_mixed_next(const fe_shard_t *shard, size_t *place, size_t *size);

@@ -1,5 +1,6 @@
 /* Blocks of sizes of which a heap has few: freed ones wait as they are for the next to ask for such
- * a size, and are given up for others as soon as these need the room.
+ * a size, and are given up for others as soon as these need the room. Blocks grow and shrink where
+ * they are.
  */
 #include "tests/core/support.h"
 
@@ -137,6 +138,19 @@ static void not_much_waits(void **state) {
   fe_heap_destroy(heap);
 }
 
+typedef void *resize_t(fe_heap_t *heap, void *block, size_t old_size, size_t size);
+
+static void *by_realloc(fe_heap_t *heap, void *block, size_t old_size, size_t size) {
+  (void)old_size;
+  return fe_heap_realloc(heap, block, size);
+}
+
+static void *by_resize(fe_heap_t *heap, void *block, size_t old_size, size_t size) {
+  return fe_heap_resize(heap, block, old_size, size);
+}
+
+static resize_t *const ways[] = {by_realloc, by_resize};
+
 /* Of a heap whose holder waits while others free all the rest, no more than these stay. */
 static void free_many(void *argument) {
   size_t *range = argument;
@@ -162,6 +176,95 @@ static void few_stay_when_others_free_the_rest(void **state) {
   fe_heap_destroy(heap);
 }
 
+static void blocks_change_their_size_where_they_are(void **state) {
+  (void)state;
+  skip_without_bins();
+  for (size_t way = 0; way < sizeof ways / sizeof *ways && !IS_CHECKED; way++) {
+    fe_heap_t *heap = fe_heap_create(NULL);
+    fill(heap, 4, SIZE);
+    void *block = many[1];
+    fe_heap_free(heap, many[2]);
+    fe_heap_collect(heap, false);
+    size_t used_bytes = fe_heap_used_bytes(heap) - fe_malloc_size(block);
+    static const size_t sizes[] = {SIZE * 3 / 2, SIZE * 2, SIZE / 2, SIZE / 8, SIZE};
+    size_t size = SIZE;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+      size_t less = size < sizes[i] ? size : sizes[i];
+      assert_ptr_equal(ways[way](heap, block, size, sizes[i]), block);
+      assert_int_equal(pattern_check(block, less, SIZE) < less, false);
+      size = sizes[i];
+      pattern_fill(block, size, SIZE);
+      assert_in_range(fe_malloc_size(block), size, SIZE * 2 + SIZE / 4);
+      assert_int_equal(fe_heap_used_bytes(heap), used_bytes + fe_malloc_size(block));
+    }
+    assert_true(pattern_holds(many[0], SIZE, SIZE));
+    assert_true(pattern_holds(many[3], SIZE, SIZE));
+    fe_heap_destroy(heap);
+  }
+}
+
+/* Many small steps are few moves. */
+static void a_block_that_grows_by_little_seldom_moves(void **state) {
+  (void)state;
+  fe_heap_t *heap = fe_heap_create(NULL);
+  size_t moves = 0;
+  size_t steps = 0;
+  char *block = fe_heap_alloc(heap, 16);
+  for (size_t size = 16; size + size / 8 < MEDIUM_MAX; steps++) {
+    pattern_fill(block, size, 1);
+    char *grown = fe_heap_realloc(heap, block, size + size / 8);
+    assert_non_null(grown);
+    assert_true(pattern_holds(grown, size, 1));
+    moves += grown != block;
+    block = grown;
+    size += size / 8;
+  }
+  if (!IS_CHECKED) assert_in_range(moves, 0, steps / 2);
+  fe_heap_destroy(heap);
+}
+
+/* Whatever comes after what: nothing is lost, and nothing lies where something else does. */
+static void all_sizes_change_all_the_time(void **state) {
+  (void)state;
+  enum { COUNT = 150, STEPS = 30000 };
+  static extent_t extents[COUNT];
+  static size_t sizes[COUNT];
+  random_source_t source = {random_seed()};
+  fe_heap_t *heap = fe_heap_create(NULL);
+  memset(many, 0, sizeof many);
+  memset(sizes, 0, sizeof sizes);
+  for (size_t step = 0; step < STEPS; step++) {
+    size_t i = random_below(&source, COUNT);
+    assert_true(pattern_holds(many[i], sizes[i], i));
+    size_t size = random_below(&source, 4) == 0 ? 0 : random_size(&source, MEDIUM_MAX + 4096);
+    size_t less = size < sizes[i] ? size : sizes[i];
+    if (size == 0 || many[i] == NULL) {
+      fe_heap_free(heap, many[i]);
+      many[i] = size == 0 ? NULL : fe_heap_alloc(heap, size);
+      less = 0;
+    } else {
+      many[i] = ways[step % 2](heap, many[i], sizes[i], size);
+    }
+    assert_true(size == 0 || many[i] != NULL);
+    assert_true(pattern_holds(many[i], less, i));
+    sizes[i] = size;
+    pattern_fill(many[i], size, i);
+  }
+  size_t bytes = 0;
+  size_t count = 0;
+  for (size_t i = 0; i < COUNT; i++) {
+    assert_true(pattern_holds(many[i], sizes[i], i));
+    if (many[i] == NULL) continue;
+    bytes += fe_malloc_size(many[i]) + TRAILER;
+    extents[count++] = (extent_t){many[i], fe_malloc_size(many[i])};
+  }
+  assert_disjoint(extents, count);
+  if (!IS_CHECKED) assert_int_equal(fe_heap_used_bytes(heap), bytes);
+  for (size_t i = 0; i < COUNT; i++) fe_heap_free(heap, many[i]);
+  assert_int_equal(fe_heap_used_bytes(heap), 0);
+  fe_heap_destroy(heap);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       test_that(what_was_freed_last_is_had_first),
@@ -171,6 +274,9 @@ int main(void) {
       test_that(all_goes_back_with_the_last_block),
       test_that(not_much_waits),
       test_that(few_stay_when_others_free_the_rest),
+      test_that(blocks_change_their_size_where_they_are),
+      test_that(a_block_that_grows_by_little_seldom_moves),
+      test_that(all_sizes_change_all_the_time),
   };
   return cmocka_run_group_tests_name("bins", tests, NULL, NULL);
 }
