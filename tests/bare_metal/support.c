@@ -29,6 +29,10 @@ uint64_t random_seed(void) { return UINT64_C(0x5eed); }
  * the test that counts on it gets none. */
 bool is_emulated(void) { return false; }
 
+size_t slowness(void) { return 1; }
+
+size_t rounds_of(size_t usual) { return usual; }
+
 size_t resident_bytes(void) { return region_bytes(); }
 
 size_t mapped_bytes(void) { return region_bytes(); }
