@@ -206,18 +206,32 @@ static void leave(world_t *world, const block_entry_t *entry) {
   if (heap->child_count == 0 && held < heap->paid_before) heap->paid_before = held;
 }
 
-static void check_new_size(const world_t *world, const attempt_t *attempt, size_t usable) {
+/* Above 512 bytes, a freed block of the next class may be at hand. */
+static size_t next_full_size(size_t full, size_t granule) {
+  return full > 512 && full < FE_MEDIUM_MAX ? reference_full_size(full + 1, granule) : full;
+}
+
+/* grown_from: what the block had before, if it has moved. One that grows by little may get a
+ * quarter more. */
+static void check_new_size(const world_t *world, const attempt_t *attempt, size_t grown_from,
+                           size_t usable) {
   size_t granule = reference_granule(world, attempt->heap);
   size_t full = full_size_at_most(attempt, granule);
-  check(usable <= full, "a block of %zu bytes takes %zu", attempt->size, usable);
-  if (attempt->alignment > granule || attempt->size > FE_MEDIUM_MAX) return;
+  bool grows = attempt->size > grown_from && attempt->size - grown_from <= grown_from / 4;
+  size_t wanted = grows ? attempt->size + attempt->size / 4 : attempt->size;
+  bool is_medium = attempt->alignment <= granule && wanted <= FE_MEDIUM_MAX;
+  size_t most = is_medium ? next_full_size(reference_full_size(wanted, granule), granule) : full;
+  check(usable <= most, "a block of %zu bytes takes %zu", attempt->size, usable);
+  if (attempt->alignment > granule || attempt->size > FE_MEDIUM_MAX || grows) return;
   size_t least = round_up(attempt->size == 0 ? 1 : attempt->size, granule); /* in a nursery */
-  check(usable == full || usable == least, "a block of %zu bytes takes %zu instead of %zu or %zu",
-        attempt->size, usable, least, full);
+  check(usable == full || usable == least || usable == most,
+        "a block of %zu bytes takes %zu instead of %zu, %zu or %zu", attempt->size, usable, least,
+        full, most);
 }
 
 /* A block that is new or has moved. */
-static void place_block(world_t *world, const attempt_t *attempt, int slot, void *block) {
+static void place_block(world_t *world, const attempt_t *attempt, size_t grown_from, int slot,
+                        void *block) {
   block_entry_t *entry = &world->blocks[slot];
   size_t granule = reference_granule(world, attempt->heap);
   size_t alignment = attempt->alignment > granule ? attempt->alignment : granule;
@@ -233,7 +247,7 @@ static void place_block(world_t *world, const attempt_t *attempt, int slot, void
   };
   check(entry->usable >= entry->size, "a block of %zu bytes can hold %zu", entry->size,
         entry->usable);
-  check_new_size(world, attempt, entry->usable);
+  check_new_size(world, attempt, grown_from, entry->usable);
   world->next_seed = world->next_seed * 0x5851f42d4c957f2d + 0x14057b7ef767814f;
   enter(world, entry);
   fill(entry);
@@ -253,7 +267,7 @@ static size_t used_by(const world_t *world, int heap) {
 
 void reference_add(world_t *world, const attempt_t *attempt, int slot, void *block) {
   size_t used_before = used_by(world, attempt->heap);
-  place_block(world, attempt, slot, block);
+  place_block(world, attempt, 0, slot, block);
   check_disjoint(world, slot);
   reference_check_block(world, slot);
   check_after_success(world, attempt, used_before);
@@ -274,7 +288,7 @@ void reference_change(world_t *world, const attempt_t *attempt, int slot, void *
     enter(world, entry);
     fill(entry);
   } else {
-    place_block(world, attempt, slot, block);
+    place_block(world, attempt, old.usable, slot, block);
   }
   check_disjoint(world, slot);
   reference_check_block(world, slot);
