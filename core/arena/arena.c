@@ -216,11 +216,13 @@ static fe_units_t candidates_in(const fe_slab_t *slab, const wish_t *wish) {
 #define HALF (FE_UNITS_PER_SLAB / 2)
 
 /* The last half of a slab and the first half of the next one, looked at like a slab. Else there
- * would be 3 runs of 17 units in each slab, and nothing in a fifth of its addresses. */
+ * would be 3 runs of 17 units in each slab, and nothing in a fifth of its addresses. Where pages
+ * are larger than units, such a run would need a page more. */
 static bool take_across_end(fe_look_t *look, fe_arena_t *arena, unsigned index, const wish_t *wish,
                             fe_run_t *run) {
   static_assert(FE_LARGE_UNITS_MAX <= HALF, "a run that begins in one half ends in the next");
   if (wish->count == 1 || index + 1 == arena->slab_count) return false;
+  if (look->arenas->base->page_size > FE_UNIT_SIZE) return false;
   const fe_slab_t *next = &arena->slab[index + 1];
   if (wish->spares_huge && fe_slab_is_huge(next)) return false;
   for (;;) {
