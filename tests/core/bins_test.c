@@ -2,7 +2,7 @@
  * a size, and are given up for others as soon as these need the room. Blocks grow and shrink where
  * they are.
  */
-#include "tests/core/support.h"
+#include "tests/core/resize_ways.h"
 
 /* Above what lies in nurseries, and so that a dozen fit into a unit. */
 enum { SIZE = UNIT_BYTES / 12, MANY = 400 };
@@ -136,19 +136,6 @@ static void not_much_waits(void **state) {
   fe_heap_destroy(heap);
 }
 
-typedef void *resize_t(fe_heap_t *heap, void *block, size_t old_size, size_t size);
-
-static void *by_realloc(fe_heap_t *heap, void *block, size_t old_size, size_t size) {
-  (void)old_size;
-  return fe_heap_realloc(heap, block, size);
-}
-
-static void *by_resize(fe_heap_t *heap, void *block, size_t old_size, size_t size) {
-  return fe_heap_resize(heap, block, old_size, size);
-}
-
-static resize_t *const ways[] = {by_realloc, by_resize};
-
 /* Of a heap whose holder waits while others free all the rest, no more than these stay. */
 static void free_many(void *argument) {
   size_t *range = argument;
@@ -177,7 +164,7 @@ static void few_stay_when_others_free_the_rest(void **state) {
 static void blocks_change_their_size_where_they_are(void **state) {
   (void)state;
   skip_without_bins();
-  for (size_t way = 0; way < sizeof ways / sizeof *ways; way++) {
+  for (size_t way = 0; way < WAY_COUNT; way++) {
     fe_heap_t *heap = fe_heap_create(NULL);
     fill(heap, 4, SIZE);
     void *block = many[1];

@@ -1,21 +1,7 @@
 /* What a large block counts for after its size changed where it is: its size, and not the room that
  * it happens to have there.
  */
-#include "tests/core/support.h"
-
-typedef void *resize_t(fe_heap_t *heap, void *block, size_t old_size, size_t size);
-
-static void *by_realloc(fe_heap_t *heap, void *block, size_t old_size, size_t size) {
-  (void)old_size;
-  return fe_heap_realloc(heap, block, size);
-}
-
-static void *by_resize(fe_heap_t *heap, void *block, size_t old_size, size_t size) {
-  return fe_heap_resize(heap, block, old_size, size);
-}
-
-static resize_t *const ways[] = {by_realloc, by_resize};
-enum { WAY_COUNT = 2 };
+#include "tests/core/resize_ways.h"
 
 /* Blocks count in steps of so much. */
 #define STEP (UNIT_BYTES / 16)

@@ -2,20 +2,7 @@
  * and it never fails.
  */
 #include "tests/core/ground.h"
-
-typedef void *resize_t(fe_heap_t *heap, void *block, size_t old_size, size_t size);
-
-static void *by_realloc(fe_heap_t *heap, void *block, size_t old_size, size_t size) {
-  (void)old_size;
-  return fe_heap_realloc(heap, block, size);
-}
-
-static void *by_resize(fe_heap_t *heap, void *block, size_t old_size, size_t size) {
-  return fe_heap_resize(heap, block, old_size, size);
-}
-
-static resize_t *const ways[] = {by_realloc, by_resize};
-enum { WAY_COUNT = 2 };
+#include "tests/core/resize_ways.h"
 
 /* From and to sizes of all kinds, up to chunks of their own. */
 static const size_t cuts[][2] = {
