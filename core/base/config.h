@@ -86,6 +86,7 @@ typedef uint32_t fe_units_t;
 #define FE_LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define FE_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 #define FE_COLD __attribute__((noinline, cold))
+#define FE_INLINE __attribute__((always_inline))
 #define FE_CACHE_LINE 64
 
 /* Rounds up to a power of two `alignment`; the caller sees to it that it does not overflow. */

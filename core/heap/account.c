@@ -111,6 +111,8 @@ static void wake_full(fe_heap_t *heap) {
 }
 
 void fe_account_tighten(fe_heap_t *heap) {
+  fe_large_bins_empty(heap);
+  fe_account_trim_large(heap);
   if (fe_account_is_tight(&heap->account)) return;
   wait_for_room(heap);
   fe_heap_drain(heap);
@@ -196,9 +198,29 @@ void fe_account_after_give_up(fe_heap_t *heap) { shrink_lease(heap, heap->accoun
 /* -- Large blocks -- */
 
 bool fe_account_charge_large(fe_heap_t *heap, size_t bytes) {
+  fe_account_t *account = &heap->account;
+  if (FE_LIKELY(bytes <= account->large_lease)) {
+    account->large_lease -= bytes;
+    return true;
+  }
   if (FE_LIKELY(charge(heap, bytes))) return true;
   fe_account_tighten(heap);
   return charge(heap, bytes);
+}
+
+FE_COLD bool fe_account_recharge_large_slowly(fe_heap_t *heap, size_t more) {
+  fe_account_t *account = &heap->account;
+  if (more <= PTRDIFF_MAX) return fe_account_charge_large(heap, more);
+  account->large_lease -= more;
+  fe_account_trim_large(heap);
+  return true;
+}
+
+void fe_account_trim_large(fe_heap_t *heap) {
+  fe_account_t *account = &heap->account;
+  if (account->large_lease == 0) return;
+  fe_budget_uncharge(&heap->budget, account->large_lease);
+  account->large_lease = 0;
 }
 
 /* -- From outside -- */
@@ -219,6 +241,7 @@ static size_t reachable_in_list(fe_shard_t *shard) {
 }
 
 void fe_account_trim(fe_heap_t *heap) {
+  fe_account_trim_large(heap);
   if (fe_account_is_tight(&heap->account)) return;
   /* The holder's quick frees into shards that wait are over first, but for one that is going on. */
   set_state(heap, FE_ACCOUNT_TRIMMED);
@@ -239,6 +262,7 @@ void fe_heap_set_limit(fe_heap_t *heap, size_t memory_limit) {
   uint32_t gate = fe_gate_enter(&heap->gate);
   atomic_store_explicit(&heap->budget.limit, limit, memory_order_relaxed);
   heap->account.patience = 0;
+  fe_account_trim_large(heap);
   fe_heap_settle(heap);
   if (fe_budget_charged(&heap->budget) > limit) fe_account_tighten(heap);
   fe_gate_leave(&heap->gate, gate);

@@ -1,8 +1,11 @@
 /* The account of a heap: what it has charged its budget for, so that a limit holds to the byte and
  * costs the quick ways nothing.
  *
- * Large blocks are charged each for itself. For the blocks of shards and the nursery the heap has a
- * lease: never less than what is live, or can come to be live without a slow call. Three states:
+ * Large blocks are charged each for itself, and those whose runs wait (large_bins.h) stay so. What
+ * one needs less than the one before stays charged up to a limit, for one that needs more: so
+ * blocks that come and go are not seen above the heap. For the blocks of shards and the nursery the
+ * heap has a lease: never less than what is live, or can come to be live without a slow call. Three
+ * states:
  *
  *   OPEN      the lease covers all blocks that were ever carved, live and free ones (held_bytes).
  *             Nothing needs to be counted.
@@ -46,6 +49,7 @@ typedef struct fe_account {
   size_t held_bytes; /* in blocks, live and free ones, without large blocks */
   size_t lease_bytes;
   uint16_t patience;      /* slow calls until opening is tried again */
+  size_t large_lease;     /* charged for large blocks, and in none of them now */
   size_t refused_bytes;   /* what the last charge was for, if it was refused; else 0 */
   _Atomic(uint8_t) state; /* fe_account_state_t; read by all, relaxed: a hint */
 } fe_account_t;
@@ -84,6 +88,23 @@ void fe_account_after_give_up(struct fe_heap *heap);
 
 /* Charges for a large block, or for its growth; whether the limit allows for it. */
 bool fe_account_charge_large(struct fe_heap *heap, size_t bytes);
+
+/* So much may stay charged for large blocks. */
+#define FE_LARGE_LEASE_MAX ((size_t)256 << 10)
+
+/* A run that waited has a block that needs so many bytes more, or (wrapped around) fewer; whether
+ * the limit allows for it. */
+bool fe_account_recharge_large_slowly(struct fe_heap *heap, size_t more);
+static inline bool fe_account_recharge_large(struct fe_heap *heap, fe_account_t *account,
+                                             size_t more) {
+  size_t lease = account->large_lease - more;
+  if (FE_UNLIKELY(lease > FE_LARGE_LEASE_MAX)) return fe_account_recharge_large_slowly(heap, more);
+  account->large_lease = lease;
+  return true;
+}
+
+/* What stayed goes back to the budget. */
+void fe_account_trim_large(struct fe_heap *heap);
 
 /* Nobody holds the heap, or it is over its limit: it becomes TIGHT. */
 void fe_account_tighten(struct fe_heap *heap);

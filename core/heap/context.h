@@ -28,7 +28,7 @@ static inline bool fe_context_take(fe_context_t *context, size_t unit_count, fe_
   return fe_arenas_take(context->arenas, &context->hint, unit_count, run);
 }
 
-static inline void fe_context_give(fe_context_t *context, const fe_run_t *run) {
+static inline void fe_context_give(const fe_context_t *context, const fe_run_t *run) {
   fe_arenas_give(context->arenas, run);
 }
 

@@ -56,18 +56,37 @@ static inline size_t fe_heap_binned_bytes(const fe_heap_t *heap) {
   return fe_figure_get(&fe_heap_more_figures(heap)->bins.bytes);
 }
 
+/* Units that wait for large blocks, and bytes in blocks that these had last. */
+static inline size_t fe_heap_waiting_units(const fe_heap_t *heap) {
+  if (!fe_heap_has_more_figures(heap)) return 0;
+  return fe_figure_get(&fe_heap_more_figures(heap)->large_bins.unit_count);
+}
+
+static inline size_t fe_heap_waiting_bytes(const fe_heap_t *heap) {
+  if (!fe_heap_has_more_figures(heap)) return 0;
+  return fe_figure_get(&fe_heap_more_figures(heap)->large_bins.bytes);
+}
+
+/* Live ones. What others freed comes first, by acquire: so all that was taken before is seen as
+ * well. */
+static inline size_t fe_heap_large_bytes(const fe_heap_t *heap) {
+  size_t freed =
+      atomic_load_explicit(&((fe_heap_t *)heap)->large_freed.bytes, memory_order_acquire);
+  return fe_figure_get(&heap->large_taken_bytes) - freed - fe_heap_waiting_bytes(heap);
+}
+
 static inline size_t fe_less(size_t figure, size_t by) { return figure > by ? figure - by : 0; }
 
 static inline size_t fe_heap_published_bytes(const fe_heap_t *heap) {
   size_t binned_bytes = fe_heap_binned_bytes(heap);
   return fe_less(fe_figure_get(&heap->figures.shard_bytes), binned_bytes) +
-         fe_figure_get(&heap->nursery.used_bytes) + fe_figure_get(&heap->large_bytes);
+         fe_figure_get(&heap->nursery.used_bytes) + fe_heap_large_bytes(heap);
 }
 
 /* For peaks, what waits in bins counts as live: it may have been so since the last look. */
 static inline size_t fe_heap_published_for_peak(const fe_heap_t *heap) {
   return fe_figure_get(&heap->figures.shard_bytes) + fe_figure_get(&heap->nursery.used_bytes) +
-         fe_figure_get(&heap->large_bytes);
+         fe_heap_large_bytes(heap);
 }
 
 /* What is published now may be a new peak. */
@@ -219,12 +238,12 @@ static inline void fe_count_nursery_free(fe_heap_t *heap, size_t size) {
   fe_figure_add(&heap->figures.nursery_frees, 1);
 }
 
-/* -- Large blocks; anybody may free those of a permanent heap, hence the shared figures -- */
+/* -- Large blocks -- */
 
 static inline void fe_count_large_slack(fe_heap_t *heap, fe_shard_t *shard, size_t slack) {
   uint32_t before = fe_small_figure_get(&shard->published);
   atomic_store_explicit(&shard->published, (uint32_t)slack, memory_order_relaxed);
-  fe_figure_add_shared(&fe_heap_more_figures(heap)->large_slack, slack - before);
+  fe_figure_add(&fe_heap_more_figures(heap)->large_slack, slack - before);
 }
 
 static inline void fe_count_large_size(fe_heap_t *heap, fe_shard_t *shard, size_t requested) {
@@ -238,8 +257,15 @@ static inline void fe_count_large_alloc(fe_heap_t *heap, fe_shard_t *shard, size
 }
 
 static inline void fe_count_large_free(fe_heap_t *heap, fe_shard_t *shard) {
-  fe_figure_add_shared(&fe_heap_more_figures(heap)->event[FE_HEAP_LARGE_FREE], 1);
+  fe_count(heap, FE_HEAP_LARGE_FREE, 1);
   fe_count_large_slack(heap, shard, 0);
+}
+
+/* The last step of whoever does not hold the heap. */
+static inline void fe_count_large_free_elsewhere(fe_heap_t *heap, size_t bytes, size_t slack) {
+  fe_figure_add_shared(&heap->large_freed.count, 1);
+  fe_figure_add_shared(&heap->large_freed.slack, slack);
+  atomic_fetch_add_explicit(&heap->large_freed.bytes, bytes, memory_order_release);
 }
 
 /* -- The heap's end: what it counted is kept by its arenas; with the roll's lock -- */
@@ -253,6 +279,7 @@ static inline fe_events_t fe_heap_events(const fe_heap_t *heap) {
   const fe_more_figures_t *more = fe_heap_more_figures(heap);
   unsigned count = fe_heap_has_more_figures(heap) ? FE_HEAP_EVENT_COUNT : 0;
   for (unsigned i = 0; i < count; i++) events.count[i] = fe_figure_get(&more->event[i]);
+  events.count[FE_HEAP_LARGE_FREE] += fe_figure_get(&heap->large_freed.count);
   events.count[FE_HEAP_NURSERY_ALLOC] = fe_figure_get(&heap->figures.nursery_allocs);
   events.count[FE_HEAP_NURSERY_FREE] = fe_figure_get(&heap->figures.nursery_frees);
   return events;

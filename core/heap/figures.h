@@ -13,6 +13,7 @@
 
 #include <stdatomic.h>
 
+#include "core/heap/large_bins.h"
 #include "core/heap/mixed.h"
 #include "core/heap/size_class.h"
 
@@ -27,7 +28,7 @@ typedef enum fe_heap_event {
   FE_HEAP_REFILL,
   FE_HEAP_EXTEND,
   FE_HEAP_LARGE_ALLOC,
-  FE_HEAP_LARGE_FREE, /* shared: anybody may free a large block of a permanent heap */
+  FE_HEAP_LARGE_FREE, /* without what fe_large_freed_t tells */
   FE_HEAP_LARGE_IN_PLACE,
   FE_HEAP_LARGE_NOT_IN_PLACE,
   FE_HEAP_DRAIN,
@@ -48,6 +49,14 @@ typedef struct fe_heap_figures {
   _Atomic(size_t) shard_bytes;       /* live, in shards of blocks and mixed ones */
   _Atomic(size_t) peak_bytes;        /* of all live blocks */
 } fe_heap_figures_t;
+
+/* Large blocks of a permanent heap that others freed, who do not go inside. Shared: what the heap's
+ * other figures say of large blocks counts these as if they were live. */
+typedef struct fe_large_freed {
+  _Atomic(size_t) bytes; /* up by release, as the last that is done with the heap */
+  _Atomic(size_t) slack; /* above what was asked for */
+  _Atomic(size_t) count;
+} fe_large_freed_t;
 
 typedef struct fe_class_figures {
   _Atomic(uint32_t) shard_count;
@@ -79,14 +88,15 @@ typedef struct fe_spares {
  * to which none of it has happened touches no page for it; has_more_figures of the heap says so. */
 typedef struct fe_more_figures {
   _Atomic(size_t) event[FE_HEAP_EVENT_COUNT]; /* but those of the nursery */
-  _Atomic(size_t) large_slack;     /* bytes of large blocks above what was asked for; shared */
-  _Atomic(size_t) mixed_bytes;     /* in mixed shards: live, or in bins */
-  _Atomic(size_t) mixed_taken;     /* bytes of all blocks that were ever taken there */
-  _Atomic(size_t) mixed_requested; /* what was asked for them */
-  _Atomic(uint32_t) mixed_count;   /* shards */
+  _Atomic(size_t) large_slack;                /* bytes of large blocks above what was asked for */
+  _Atomic(size_t) mixed_bytes;                /* in mixed shards: live, or in bins */
+  _Atomic(size_t) mixed_taken;                /* bytes of all blocks that were ever taken there */
+  _Atomic(size_t) mixed_requested;            /* what was asked for them */
+  _Atomic(uint32_t) mixed_count;              /* shards */
   fe_class_figures_t of_class[FE_FIGURED_CLASSES];
   fe_spares_t spares;
   fe_bins_t bins;
+  fe_large_bins_t large_bins;
 } fe_more_figures_t;
 
 /* The order in arenas' figures: events, then the heaps that ended. */

@@ -147,7 +147,7 @@ static bool is_busy(fe_heap_t *heap) {
          atomic_load_explicit(&heap->child_count, memory_order_acquire) > 0;
 }
 
-static void give_list(fe_context_t *context, fe_shard_t *shard) {
+static void give_list(const fe_context_t *context, fe_shard_t *shard) {
   while (shard != NULL) {
     fe_shard_t *next = shard->next;
     fe_checked_end_shard(shard);
@@ -210,12 +210,13 @@ void fe_heap_destroy(fe_heap_t *heap) {
 bool fe_heap_is_empty(fe_heap_t *heap) {
   bool has_no_blocks = fe_heap_shard_count(heap) == 1 && fe_mixed_shard_count(&heap->mixed) == 0 &&
                        atomic_load_explicit(&heap->nursery.used_bytes, memory_order_relaxed) == 0;
-  /* Acquire: what was done with the heap by those who freed its last blocks is over. */
-  return has_no_blocks && atomic_load_explicit(&heap->large_bytes, memory_order_acquire) == 0 &&
+  /* Acquire, both: what was done with the heap by those who freed its last blocks is over. */
+  return has_no_blocks && fe_heap_large_bytes(heap) == 0 &&
          atomic_load_explicit(&heap->child_count, memory_order_acquire) == 0;
 }
 
 void fe_heap_end(fe_heap_t *heap) {
+  fe_large_bins_empty(heap);
   disconnect(heap);
   give_everything(heap);
 }
@@ -282,6 +283,8 @@ static void collect(fe_heap_t *heap, bool with_current) {
   fe_heap_settle(heap);
   fe_heap_drain(heap);
   fe_bins_empty(heap);
+  fe_large_bins_empty(heap);
+  fe_account_trim_large(heap);
   for (unsigned i = 0; i < FE_CLASS_COUNT; i++) collect_class(heap, i, with_current);
 }
 

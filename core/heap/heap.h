@@ -73,9 +73,7 @@ struct fe_heap {
    * inside, cleared by whoever claims the heap; read by all, relaxed. */
   atomic_bool has_rested;
   fe_budget_t budget;
-  /* Bytes in large blocks: a permanent heap's may be given back by anybody. Down by release, as the
-   * last that is done with the heap; who ends the heap reads by acquire. */
-  _Atomic(size_t) large_bytes;
+  fe_large_freed_t large_freed;
   /* Heaps whose parent this is. Any thread counts up, relaxed; down by release, read by acquire. */
   _Atomic(size_t) child_count;
 
@@ -88,6 +86,8 @@ struct fe_heap {
   _Atomic(fe_shard_t *) current[FE_CLASS_COUNT];
   fe_shard_t *full;  /* shards without a free block */
   fe_shard_t *large; /* large and huge blocks, unless the heap is permanent */
+  /* Bytes in large blocks, with those in large_freed, and those that wait; read by all, relaxed. */
+  _Atomic(size_t) large_taken_bytes;
   fe_mixed_list_t mixed;
   fe_account_t account;
   _Atomic(size_t) shard_count; /* with the nursery; read by all, relaxed */
@@ -233,6 +233,11 @@ void fe_heap_shard_emptied(fe_heap_t *heap, fe_shard_t *shard);
 /* Frees a block of somebody else's heap. Any thread. */
 void fe_heap_free_remotely(fe_shard_t *shard, void *ptr);
 
+/* A large block, if a run waits for one of that size, and nothing else is to be done first. */
+void *fe_large_alloc_quickly(fe_heap_t *heap, size_t size);
+/* Frees a large block, whose run waits for the next one from now on, if it can. */
+void fe_large_free_by_holder(fe_heap_t *heap, fe_shard_t *shard, void *ptr);
+
 /* Whether the block has the new size where it is. */
 bool fe_large_resize(fe_heap_t *heap, fe_shard_t *shard, void *ptr, size_t size);
 /* The same for a block of a heap that the caller does not hold. */
@@ -260,6 +265,9 @@ void fe_heap_after_emptied(fe_heap_t *heap);
 
 /* Others have freed something in the heap that is for its holder, or a tick, to find. */
 void fe_heap_after_woken(fe_heap_t *heap);
+
+/* The heap keeps something that a tick may give back if its holder sleeps by then. Inside. */
+void fe_heap_after_kept(fe_heap_t *heap);
 
 /* An allocation of the heap failed for want of memory: gets back what the heaps on its arenas keep.
  * Whether there was anything, or others gave something back since `given` was the count of units
@@ -291,12 +299,24 @@ bool fe_heap_for_own_arenas(void (*action)(fe_arenas_t *arenas, void *argument),
 
 /* -- watch.c: what is called by all slow ways, and looks at the clock now and then -- */
 
+/* So many slow calls come between two looks. */
+#define FE_LOOK_EVERY 16
+
+void fe_heap_look_at_clock(fe_heap_t *heap);
+
+/* Whether the heap's user, at a slow call, shall look now. */
+static inline bool fe_heap_is_time_to_look(fe_heap_t *heap) {
+  uint8_t count = atomic_load_explicit(&heap->watch.count, memory_order_relaxed);
+  atomic_store_explicit(&heap->watch.count, ++count, memory_order_relaxed);
+  return count % FE_LOOK_EVERY == 0;
+}
+
 /* After a slow call of the heap's user. */
-void fe_heap_pulse(fe_heap_t *heap);
+static inline void fe_heap_pulse(fe_heap_t *heap) {
+  if (FE_UNLIKELY(fe_heap_is_time_to_look(heap))) fe_heap_look_at_clock(heap);
+}
 /* Before a slow allocation of `size` bytes. */
 void fe_heap_pulse_before_alloc(fe_heap_t *heap, size_t size);
-/* After a large block was freed: there may be much to give back and no other slow call. */
-void fe_heap_pulse_after_large(fe_heap_t *heap);
 /* Before the user of `heap`, which may be fe_heap_empty, frees a block of another heap. */
 void fe_heap_pulse_before_remote(fe_heap_t *heap, const fe_heap_t *other);
 
@@ -415,7 +435,7 @@ void fe_heap_spare(fe_heap_t *heap, fe_shard_t *shard);
 /* Whether the heap's last mixed shard, which is empty, shall be given up. */
 bool fe_heap_spares_mixed(fe_heap_t *heap);
 
-/* -- nursery.c, large.c -- */
+/* -- nursery.c, large.c, large_bins.c -- */
 
 /* NULL for a class that is busy: shards are faster. */
 void *fe_nursery_alloc(fe_heap_t *heap, unsigned class_index, size_t size);
@@ -426,7 +446,15 @@ size_t fe_nursery_block_size(const fe_heap_t *heap, const void *ptr);
 
 /* Blocks above FE_MEDIUM_MAX, or aligned so that no shard of blocks can hold them. */
 void *fe_large_alloc(fe_heap_t *heap, size_t size, size_t alignment);
-void fe_large_free(fe_heap_t *heap, fe_shard_t *shard);
+/* Whether memory went back to the arenas. */
+bool fe_large_free(fe_heap_t *heap, fe_shard_t *shard);
+/* Gives back the run of a block that is not counted any more. */
+void fe_large_give(fe_heap_t *heap, fe_shard_t *shard);
+/* Outside, by anybody: a block of a permanent heap. */
+void fe_large_free_elsewhere(fe_shard_t *shard);
+/* The same as the first two with a run that waits; NULL, false: there is none, it may not wait. */
+void *fe_large_alloc_waiting(fe_heap_t *heap, size_t size, size_t alignment);
+bool fe_large_keep(fe_heap_t *heap, fe_shard_t *shard);
 /* The bytes that the block at ptr can hold; any thread that holds it. */
 size_t fe_block_usable_size(const void *ptr);
 

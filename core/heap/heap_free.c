@@ -34,7 +34,8 @@ static void free_in_shard(fe_heap_t *heap, fe_shard_t *shard, void *ptr) {
   give_up_if_empty(heap, shard);
 }
 
-static void free_inside(fe_heap_t *heap, fe_shard_t *shard, void *ptr) {
+/* Whether a large block's memory went back to the arenas. */
+static bool free_inside(fe_heap_t *heap, fe_shard_t *shard, void *ptr) {
   switch ((fe_shard_kind_t)shard->kind) {
     case FE_SHARD_BLOCKS:
       free_in_shard(heap, shard, ptr);
@@ -46,19 +47,19 @@ static void free_inside(fe_heap_t *heap, fe_shard_t *shard, void *ptr) {
       fe_mixed_free(heap, shard, ptr);
       break;
     case FE_SHARD_LARGE:
-      fe_large_free(heap, shard);
-      break;
+      return fe_large_free(heap, shard);
   }
+  return false;
 }
 
 FE_COLD void fe_heap_free_inside(fe_heap_t *heap, fe_shard_t *shard, void *ptr) {
-  bool is_large = shard->kind == FE_SHARD_LARGE;
   uint32_t gate = fe_gate_enter(&heap->gate);
   fe_heap_end_trim(heap);
-  free_inside(heap, shard, ptr);
+  bool has_given = free_inside(heap, shard, ptr);
   fe_gate_leave(&heap->gate, gate);
-  if (is_large) {
-    fe_heap_pulse_after_large(heap);
+  /* There may be much to give back and no other slow call. */
+  if (has_given) {
+    fe_heap_look_at_clock(heap);
   } else {
     fe_heap_pulse(heap);
   }
@@ -67,6 +68,8 @@ FE_COLD void fe_heap_free_inside(fe_heap_t *heap, fe_shard_t *shard, void *ptr) 
 void fe_heap_free_slowly(fe_heap_t *heap, fe_shard_t *shard, void *ptr) {
   if (FE_LIKELY(shard->kind == FE_SHARD_MIXED)) {
     fe_bins_put(heap, shard, ptr);
+  } else if (shard->kind == FE_SHARD_LARGE) {
+    fe_large_free_by_holder(heap, shard, ptr);
   } else {
     fe_heap_free_inside(heap, shard, ptr);
   }
@@ -83,7 +86,7 @@ static FE_COLD void free_and_tell(fe_shard_t *shard, fe_block_t *block) {
 void fe_heap_free_remotely(fe_shard_t *shard, void *ptr) {
   /* The state NEVER does not change, and is read through the block that the caller holds. */
   if (FE_UNLIKELY(fe_shard_remote_state(shard) == FE_REMOTE_NEVER)) {
-    fe_large_free(fe_heap_of(shard), shard);
+    fe_large_free_elsewhere(shard);
     return;
   }
   fe_block_t *block = fe_shard_has_interior(shard) ? fe_shard_block_start(shard, ptr) : ptr;

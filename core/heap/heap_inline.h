@@ -50,10 +50,14 @@ static inline void *fe_bins_take(fe_heap_t *heap, unsigned class_index) {
   return block;
 }
 
-/* The same for larger sizes, when fe_heap_alloc_quickly did not do. */
+/* The same for larger sizes, when fe_heap_alloc_quickly did not do. The heap may be fe_heap_empty.
+ */
 static inline void *fe_heap_alloc_medium(fe_heap_t *heap, size_t size) {
   size_t wanted = fe_checked_size(size);
-  if (FE_UNLIKELY(wanted <= FE_TINY_MAX || wanted > FE_MEDIUM_MAX)) return NULL;
+  if (FE_UNLIKELY(wanted <= FE_TINY_MAX)) return NULL;
+  if (FE_UNLIKELY(wanted > FE_MEDIUM_MAX)) {
+    return FE_IS_TRACKED ? NULL : fe_large_alloc_quickly(heap, wanted);
+  }
   unsigned class_index = fe_class_of_larger(wanted);
   void *block = fe_shard_alloc(fe_heap_current(heap, class_index));
   return fe_checked_alloc(block != NULL ? block : fe_bins_take(heap, class_index), size);

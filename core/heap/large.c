@@ -10,6 +10,7 @@
 #include "core/slab/remote.h"
 
 static void link_large(fe_heap_t *heap, fe_shard_t *shard) {
+  shard->prev = NULL;
   shard->next = heap->large;
   if (heap->large != NULL) heap->large->prev = shard;
   heap->large = shard;
@@ -21,10 +22,10 @@ static void unlink_large(fe_heap_t *heap, fe_shard_t *shard) {
   if (heap->large == shard) heap->large = shard->next;
 }
 
-/* Enters a new large block in the heap's books. A heap that lives for good keeps no list, so that
+/* Enters a large block in the heap's books. A heap that lives for good keeps no list, so that
  * whoever frees the block can give its memory back. */
 static void enter(fe_heap_t *heap, fe_shard_t *shard) {
-  atomic_fetch_add_explicit(&heap->large_bytes, shard->block_size, memory_order_relaxed);
+  fe_figure_add(&heap->large_taken_bytes, shard->block_size);
   if (heap->is_permanent) {
     atomic_store_explicit(&shard->remote, FE_REMOTE_NEVER, memory_order_relaxed);
   } else {
@@ -35,43 +36,44 @@ static void enter(fe_heap_t *heap, fe_shard_t *shard) {
 /* Up to so many units are counted in a header, also when they are rounded up to whole slabs. */
 #define FE_LARGE_RUN_UNITS_MAX (UINT32_MAX - FE_UNITS_PER_SLAB)
 
-void *fe_large_alloc(fe_heap_t *heap, size_t size, size_t alignment) {
-  if (size > PTRDIFF_MAX || alignment > PTRDIFF_MAX - size) return NULL;
-  size_t unit_count = units_for(size, alignment);
-  if (unit_count > FE_LARGE_RUN_UNITS_MAX) return NULL;
-  size_t charged = counted_size(size);
-  if (!fe_account_charge_large(heap, charged)) return NULL;
+/* A shard with a run from the arenas. */
+static fe_shard_t *take_run(fe_heap_t *heap, size_t unit_count, size_t size, size_t alignment) {
   fe_run_t run;
-  if (!fe_context_take(heap->context, unit_count, &run)) {
-    fe_budget_uncharge(&heap->budget, charged);
-    return NULL;
-  }
-  char *block = place_block(&run, unit_count, size, alignment, heap->colour++);
+  fe_large_bins_before_run(heap);
+  if (!fe_context_take(heap->context, unit_count, &run)) return NULL;
+  char *block = fe_large_place(&run, unit_count, size, alignment, heap->colour++);
   size_t header = (size_t)((char *)fe_shard_of(block) - run.start) >> FE_SHARD_SHIFT;
   fe_shard_t *shard = fe_shard_init(&run, header, &heap->inbox, FE_SHARD_LARGE);
-  size_t room = (size_t)(run.start + unit_count * FE_UNIT_SIZE - block);
-  shard->block_size = charged < room ? charged : room;
-  if (shard->block_size < charged) fe_budget_uncharge(&heap->budget, charged - shard->block_size);
-  shard->start = (uint16_t)((size_t)(block - (char *)shard) / 16);
+  fe_large_set_block(shard, block);
+  return shard;
+}
+
+void *fe_large_alloc(fe_heap_t *heap, size_t size, size_t alignment) {
+  if (size > PTRDIFF_MAX || alignment > PTRDIFF_MAX - size) return NULL;
+  size_t unit_count = fe_large_units(size, alignment);
+  if (unit_count > FE_LARGE_RUN_UNITS_MAX) return NULL;
+  void *block = fe_large_alloc_waiting(heap, size, alignment);
+  if (block != NULL) return block;
+  size_t charged = fe_large_counted_size(size);
+  if (!fe_account_charge_large(heap, charged)) return NULL;
+  fe_shard_t *shard = take_run(heap, unit_count, size, alignment);
+  size_t block_size = shard == NULL ? 0 : fe_large_block_size(shard, charged);
+  if (block_size < charged) fe_budget_uncharge(&heap->budget, charged - block_size);
+  if (shard == NULL) return NULL;
+  shard->block_size = block_size;
   enter(heap, shard);
-  guard_block(heap, shard, block);
+  fe_large_guard(heap, shard, fe_large_block(shard));
   fe_count_large_alloc(heap, shard, size);
   fe_census_enter(shard);
-  return block;
+  return fe_large_block(shard);
 }
 
 /* The block has a new size, for which `charged` bytes more were charged. */
 static void change_size(fe_heap_t *heap, fe_shard_t *shard, size_t block_size, size_t charged) {
   size_t change = block_size - shard->block_size; /* wraps around for a smaller one */
-  atomic_fetch_add_explicit(&heap->large_bytes, change, memory_order_relaxed);
+  fe_figure_add(&heap->large_taken_bytes, change);
   fe_budget_uncharge(&heap->budget, charged - change);
   shard->block_size = block_size;
-}
-
-/* The bytes of a run from `offset` on that may be touched. */
-static size_t room_from(const fe_shard_t *shard, size_t offset) {
-  size_t unit_count = shard->arena == NULL ? shard->open_count : shard->unit_count;
-  return unit_count * FE_UNIT_SIZE - offset;
 }
 
 /* Makes the run have so many units, if that can be done where it is. */
@@ -130,7 +132,12 @@ static bool resize_in_chunk(fe_heap_t *heap, fe_shard_t *shard, size_t after) {
 static bool resize_where_it_is(fe_heap_t *heap, fe_shard_t *shard, size_t after) {
   size_t before = shard->unit_count;
   if (shard->arena == NULL) return resize_in_chunk(heap, shard, after);
-  if (after > before) return grow_run(heap, shard, before, after);
+  if (after > before) {
+    if (grow_run(heap, shard, before, after)) return true;
+    if (fe_heap_waiting_units(heap) < after - before) return false;
+    fe_large_bins_empty(heap);
+    return grow_run(heap, shard, before, after);
+  }
   return !is_worth_giving(before, after) || resize_run(heap, shard, before, after);
 }
 
@@ -146,7 +153,7 @@ static bool resize(fe_heap_t *heap, fe_shard_t *shard, void *ptr, size_t size, b
   heap->account.refused_bytes = 0;
   if (size > PTRDIFF_MAX || size <= FE_MEDIUM_MAX) return false;
   size_t offset = (size_t)((char *)ptr - shard->run_start);
-  size_t counted = counted_size(size);
+  size_t counted = fe_large_counted_size(size);
   size_t more = counted > shard->block_size ? counted - shard->block_size : 0;
   if (more > 0 && !charge_more(heap, more, is_holder)) return false;
   size_t after = (offset + size + FE_UNIT_SIZE - 1) >> FE_SHARD_SHIFT;
@@ -155,7 +162,7 @@ static bool resize(fe_heap_t *heap, fe_shard_t *shard, void *ptr, size_t size, b
     fe_count(heap, FE_HEAP_LARGE_NOT_IN_PLACE, 1);
     return false;
   }
-  size_t room = room_from(shard, offset);
+  size_t room = fe_large_room(shard, offset);
   change_size(heap, shard, counted < room ? counted : room, more);
   fe_count(heap, FE_HEAP_LARGE_IN_PLACE, 1);
   fe_count_large_size(heap, shard, size);
@@ -208,7 +215,6 @@ static void *settle(fe_heap_t *heap, const fe_run_t *run, size_t offset) {
   shard->run_start = run->start;
   shard->unit_count = (uint32_t)run->unit_count;
   shard->open_count = (uint32_t)run->open_count;
-  shard->prev = NULL;
   if (!heap->is_permanent) link_large(heap, shard);
   fe_census_enter(shard);
   return block;
@@ -245,7 +251,7 @@ static void *move(fe_heap_t *heap, fe_shard_t *shard, void *ptr, size_t size) {
   /* A small block may have been large for its alignment alone, which it need not keep. */
   if (size <= FE_MEDIUM_MAX || size <= shard->block_size) return NULL;
   if (size > PTRDIFF_MAX || unit_count > FE_LARGE_RUN_UNITS_MAX) return NULL;
-  size_t counted = counted_size(size);
+  size_t counted = fe_large_counted_size(size);
   size_t more = counted - shard->block_size;
   if (!fe_account_charge_large(heap, more)) return NULL;
   void *block = shard->arena == NULL ? move_pages(heap, shard, offset, unit_count)
@@ -255,7 +261,7 @@ static void *move(fe_heap_t *heap, fe_shard_t *shard, void *ptr, size_t size) {
     return NULL;
   }
   shard = fe_shard_of(block);
-  size_t room = room_from(shard, offset);
+  size_t room = fe_large_room(shard, offset);
   change_size(heap, shard, counted < room ? counted : room, more);
   fe_count_large_size(heap, shard, size);
   return block;
@@ -270,13 +276,28 @@ void *fe_large_move(fe_heap_t *heap, void *ptr, size_t size) {
   return block;
 }
 
-void fe_large_free(fe_heap_t *heap, fe_shard_t *shard) {
-  size_t bytes = shard->block_size;
+void fe_large_give(fe_heap_t *heap, fe_shard_t *shard) {
   if (!heap->is_permanent) unlink_large(heap, shard);
-  fe_arenas_t *arenas = heap->context->arenas;
-  fe_count_large_free(heap, shard);
-  fe_budget_uncharge(&heap->budget, bytes);
-  atomic_fetch_sub_explicit(&heap->large_bytes, bytes, memory_order_release);
+  fe_budget_uncharge(&heap->budget, shard->block_size);
+  fe_figure_add(&heap->large_taken_bytes, -shard->block_size);
   fe_run_t run = fe_shard_run(shard);
+  if (fe_census_leave(shard)) fe_arenas_give(heap->context->arenas, &run);
+}
+
+bool fe_large_free(fe_heap_t *heap, fe_shard_t *shard) {
+  if (fe_large_keep(heap, shard)) return false;
+  fe_count_large_free(heap, shard);
+  fe_large_give(heap, shard);
+  return true;
+}
+
+void fe_large_free_elsewhere(fe_shard_t *shard) {
+  fe_heap_t *heap = fe_heap_of(shard);
+  fe_arenas_t *arenas = heap->context->arenas;
+  size_t bytes = shard->block_size;
+  size_t slack = fe_small_figure_get(&shard->published);
+  fe_run_t run = fe_shard_run(shard);
+  fe_budget_uncharge(&heap->budget, bytes);
+  fe_count_large_free_elsewhere(heap, bytes, slack);
   if (fe_census_leave(shard)) fe_arenas_give(arenas, &run);
 }

@@ -118,6 +118,7 @@ static void count_shards(fe_mixed_list_t *list, uint32_t by) {
 
 static fe_shard_t *add_shard(fe_heap_t *heap) {
   fe_mixed_list_t *list = &heap->mixed;
+  fe_large_bins_empty(heap);
   fe_run_t run;
   if (!fe_context_take(heap->context, 1, &run)) return NULL;
   fe_shard_t *shard = fe_shard_init(&run, 0, &heap->inbox, FE_SHARD_MIXED);

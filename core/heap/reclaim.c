@@ -55,9 +55,11 @@ static void reclaim_of_holder(fe_heap_t *heap) {
    * but for the empty shards that it goes on with. */
   if (fe_account_is_tight(&heap->account)) {
     fe_heap_drain(heap);
+    fe_large_bins_empty(heap);
     return;
   }
   look_through_inbox(heap);
+  fe_large_bins_empty(heap);
   fe_mixed_collect(heap);
   fe_account_trim(heap);
   for (unsigned i = 0; i < FE_CLASS_COUNT; i++) look_through_queue(heap, fe_heap_current(heap, i));
@@ -79,7 +81,7 @@ static void reclaim_of_nobody(fe_heap_t *heap) {
 /* -- Both -- */
 
 static bool has_message(fe_heap_t *heap) {
-  return fe_inbox_has_some(&heap->inbox) ||
+  return fe_inbox_has_some(&heap->inbox) || fe_heap_waiting_units(heap) > 0 ||
          atomic_load_explicit(&heap->emptied_count, memory_order_relaxed) > 0;
 }
 
@@ -96,15 +98,16 @@ static bool is_as_it_was(fe_heap_t *heap) {
          (is_tight || !fe_budget_is_limited(&heap->budget));
 }
 
-/* Any thread, while the heap stays. */
-static size_t count_shards(const fe_heap_t *heap) {
-  return fe_heap_shard_count(heap) + fe_mixed_shard_count(&heap->mixed);
+/* The units that it may give back. Any thread, while the heap stays. */
+static size_t count_units(const fe_heap_t *heap) {
+  return fe_heap_shard_count(heap) + fe_mixed_shard_count(&heap->mixed) +
+         fe_heap_waiting_units(heap);
 }
 
 /* Inside. */
 static bool reclaim(fe_heap_t *heap, uint32_t gate) {
   if (heap->is_visited) return false;
-  size_t shards = count_shards(heap);
+  size_t units = count_units(heap);
   size_t charged = fe_budget_charged(&heap->budget);
   atomic_store_explicit(&heap->emptied_count, 0, memory_order_relaxed);
   if (gate == FE_GATE_FREE) {
@@ -112,7 +115,7 @@ static bool reclaim(fe_heap_t *heap, uint32_t gate) {
   } else {
     reclaim_of_holder(heap);
   }
-  return count_shards(heap) < shards || fe_budget_charged(&heap->budget) < charged;
+  return count_units(heap) < units || fe_budget_charged(&heap->budget) < charged;
 }
 
 bool fe_heap_reclaim(fe_heap_t *heap, unsigned patience_ms) {
@@ -126,8 +129,8 @@ bool fe_heap_reclaim(fe_heap_t *heap, unsigned patience_ms) {
 /* So few empty shards are left to the holder, or to the next tick. */
 #define FE_EMPTIED_MIN 16
 
-/* Some heap has fewer than that, or something in its inbox. Relaxed, a hint: who set it may be seen
- * late, not missed. */
+/* Some heap has fewer than that, or something in its inbox or its large bins. Relaxed, a hint: who
+ * set it may be seen late, not missed. */
 static atomic_bool has_emptied;
 
 /* With the roll's lock, so that a fork finds nobody inside. */
@@ -148,10 +151,14 @@ void fe_heap_after_woken(fe_heap_t *heap) {
   fe_arenas_tell_given(heap->context->arenas);
 }
 
+void fe_heap_after_kept(fe_heap_t *heap) {
+  if (!atomic_load_explicit(&has_emptied, memory_order_relaxed)) fe_heap_after_woken(heap);
+}
+
 void fe_heap_after_emptied(fe_heap_t *heap) {
   uint32_t count = atomic_fetch_add_explicit(&heap->emptied_count, 1, memory_order_relaxed) + 1;
   /* A look goes through all shards, so it must be worth it. */
-  bool is_worth = count >= FE_EMPTIED_MIN && count >= count_shards(heap) / 8;
+  bool is_worth = count >= FE_EMPTIED_MIN && count >= count_units(heap) / 8;
   if (!is_worth || !try_to_reclaim(heap)) fe_heap_after_woken(heap);
 }
 
@@ -203,9 +210,9 @@ void fe_heap_after_limit(const fe_budget_t *budget) {
 /* The same as fe_heap_reclaim, for the heap's holder. */
 static bool collect_own(fe_heap_t *heap) {
   uint32_t gate = fe_gate_enter(&heap->gate);
-  size_t shards = count_shards(heap);
+  size_t units = count_units(heap);
   fe_heap_collect_inside(heap);
-  bool has_given = count_shards(heap) < shards;
+  bool has_given = count_units(heap) < units;
   fe_gate_leave(&heap->gate, gate);
   return has_given;
 }
@@ -262,8 +269,11 @@ void fe_heap_reclaim_emptied(void) {
 
 bool fe_heap_reclaim_all(unsigned patience_ms) {
   if (!fe_roll_lock_soon(patience_ms)) return false;
+  /* What is kept from now on is told anew. */
+  atomic_store_explicit(&has_emptied, false, memory_order_relaxed);
   for (fe_heap_t *heap = fe_roll_first; heap != NULL; heap = heap->roll_next) {
     fe_heap_reclaim(heap, FE_RECLAIM_PATIENCE_MS);
+    note_rest(heap);
   }
   fe_roll_unlock();
   return true;

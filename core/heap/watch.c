@@ -6,10 +6,8 @@
  * works lightly may never leave the short ways. So while much memory waits to go back, the heap
  * watches: its current shards do not show their owner, and each free into them goes a slow way. */
 #include "core/base/settings.h"
+#include "core/heap/counting.h"
 #include "core/heap/heap.h"
-
-/* So many slow calls come between two looks at the clock. */
-#define FE_LOOK_EVERY 16
 
 /* Watching begins when so much waits, and more than the heap has in use. */
 #define FE_WATCH_FROM_BYTES ((size_t)16 << 20)
@@ -29,7 +27,7 @@ static size_t held_bytes(fe_heap_t *heap) {
   uint32_t gate = fe_gate_enter(&heap->gate);
   size_t bytes = heap->account.held_bytes;
   fe_gate_leave(&heap->gate, gate);
-  return bytes + atomic_load_explicit(&heap->large_bytes, memory_order_relaxed);
+  return bytes + fe_heap_large_bytes(heap);
 }
 
 static void watch(fe_heap_t *heap, bool is_wanted) {
@@ -37,6 +35,7 @@ static void watch(fe_heap_t *heap, bool is_wanted) {
   if (is_wanted == heap->watch.is_on) return;
   uint32_t gate = fe_gate_enter(&heap->gate);
   if (is_wanted) fe_bins_empty(heap);
+  if (is_wanted) fe_large_bins_empty(heap);
   heap->watch.is_on = is_wanted;
   fe_heap_resettle(heap);
   fe_gate_leave(&heap->gate, gate);
@@ -55,21 +54,12 @@ static void start_or_stop(fe_heap_t *heap) {
   }
 }
 
-FE_COLD static void look_at_clock(fe_heap_t *heap) {
+FE_COLD void fe_heap_look_at_clock(fe_heap_t *heap) {
   fe_arenas_tick(heap->context->arenas);
   void (*on_tick)(void) = atomic_load_explicit(&fe_heap_on_tick, memory_order_relaxed);
   if (on_tick != NULL) on_tick();
+  fe_large_bins_tick(heap);
   start_or_stop(heap);
-}
-
-static bool is_time_to_look(fe_heap_t *heap) {
-  uint8_t count = atomic_load_explicit(&heap->watch.count, memory_order_relaxed);
-  atomic_store_explicit(&heap->watch.count, ++count, memory_order_relaxed);
-  return count % FE_LOOK_EVERY == 0;
-}
-
-void fe_heap_pulse(fe_heap_t *heap) {
-  if (is_time_to_look(heap)) look_at_clock(heap);
 }
 
 void fe_heap_pulse_before_alloc(fe_heap_t *heap, size_t size) {
@@ -78,12 +68,10 @@ void fe_heap_pulse_before_alloc(fe_heap_t *heap, size_t size) {
   fe_heap_pulse(heap);
 }
 
-void fe_heap_pulse_after_large(fe_heap_t *heap) { look_at_clock(heap); }
-
 /* What is freed in an idle heap and is not worth a look (reclaim.c) waits until the idle ones are
  * collected. */
 void fe_heap_pulse_before_remote(fe_heap_t *heap, const fe_heap_t *other) {
-  if (heap == &fe_heap_empty || !is_time_to_look(heap)) return;
+  if (heap == &fe_heap_empty || !fe_heap_is_time_to_look(heap)) return;
   if (fe_gate_is_free(&other->gate)) fe_arenas_tell_given(other->context->arenas);
-  look_at_clock(heap);
+  fe_heap_look_at_clock(heap);
 }

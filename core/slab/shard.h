@@ -56,12 +56,15 @@ typedef struct fe_shard_check {
 
 struct fe_shard {
   /* -- the owner's line -- */
-  fe_block_t *free; /* free blocks, the one freed last first; owner */
+  union {
+    fe_block_t *free;         /* free blocks, the one freed last first; owner */
+    fe_shard_t *waiting_next; /* large: the next one that waits (heap/large_bins.h); owner */
+  };
   /* Blocks handed out and not back in the owner's lists. Written by the owner, relaxed but for the
    * count down, which is a release: see remote.h for who relies on it. Read by all. */
   _Atomic(uint32_t) used;
-  /* fe_shard_state_t, of mixed ones FULL, of other kinds CURRENT; written by the owner, read by
-   * all, relaxed. */
+  /* fe_shard_state_t, of mixed ones FULL, of large ones WAITING once their block was freed
+   * (heap/large_bins.h), of other kinds CURRENT; written by the owner, read by all, relaxed. */
   _Atomic(uint8_t) state;
   /* The heap, if frees of its own may go the short way; else FE_NO_OWNER: in a shard that is full,
    * large, mixed, a nursery, or has pointers into blocks. Written by the owner, read by all,
@@ -72,7 +75,7 @@ struct fe_shard {
   fe_shard_t *prev;    /* owner */
   uint16_t capacity;   /* blocks that were put on a list so far; owner */
   uint16_t reserved;   /* blocks that there is room for; constant */
-  uint16_t start;      /* offset of the first block; large: in steps of 16 bytes; constant */
+  uint16_t start;      /* offset of the first block; large: in steps of 16 bytes; owner */
   uint8_t class_index; /* constant */
   uint8_t kind;        /* fe_shard_kind_t; constant */
   bool is_zero;        /* large: the block was all zeros when it was taken; owner */

@@ -4,7 +4,7 @@
  * caller's function runs. For each slab {"start":"0x...","cells":[...]}, where the cells follow
  * each other without gaps:
  *
- *   ["clean",units] ["dirty",units]      free
+ *   ["clean",units] ["dirty",units]      free; a run that waits for a large block is dirty
  *   ["notes",units] ["none",units]       what the arena needs itself; what is not there
  *   ["other",units]                      in use, but not by a shard that can be looked at
  *   ["large",units,"heap"]               (a part of) a large block
@@ -80,6 +80,8 @@ static void look_at_mixed(cell_t *cell, const fe_shard_t *shard) {
 }
 
 static cell_t cell_of_shard(const fe_shard_t *shard) {
+  bool is_waiting = shard->kind == FE_SHARD_LARGE && fe_shard_state(shard) == FE_SHARD_WAITING;
+  if (is_waiting) return (cell_t){.kind = DIRTY, .unit_count = 1};
   cell_t cell = {.kind = LARGE, .unit_count = 1, .heap = fe_heap_of(shard)};
   if (shard->kind == FE_SHARD_BLOCKS) look_at_blocks(&cell, shard);
   if (shard->kind == FE_SHARD_MIXED) look_at_mixed(&cell, shard);
@@ -87,20 +89,30 @@ static cell_t cell_of_shard(const fe_shard_t *shard) {
   return cell;
 }
 
-/* A unit without a shard's header. `large_heap`: of the large block that ends right before it. */
+/* What the units of a run are that have no header: the same as its first. OTHER: there is none. */
+typedef struct run_of_units {
+  cell_kind_t kind;
+  const fe_heap_t *heap;
+} run_of_units_t;
+
+static const run_of_units_t no_run = {.kind = OTHER};
+
+/* A unit without a shard's header. `run`: of the unit right before it; then of this one. */
 static cell_t cell_of_unit(const fe_arena_t *arena, unsigned slab, unsigned unit,
-                           const fe_heap_t *large_heap) {
+                           run_of_units_t *run) {
   fe_units_t bit = fe_bitmap_mask(unit, 1);
-  cell_t cell = {.unit_count = 1};
-  if ((fe_arena_usable_units(arena, slab) & bit) == 0) {
+  cell_t cell = {.kind = run->kind, .unit_count = 1, .heap = run->heap};
+  bool is_there = (fe_arena_usable_units(arena, slab) & bit) != 0;
+  bool is_free = (atomic_load_explicit(&arena->slab[slab].free, memory_order_relaxed) & bit) != 0;
+  if (is_there && !is_free) return cell;
+  *run = no_run;
+  cell.heap = NULL;
+  if (!is_there) {
     bool is_header = slab * FE_UNITS_PER_SLAB + unit < arena->header_units;
     cell.kind = is_header ? NOTES : NONE;
-  } else if (atomic_load_explicit(&arena->slab[slab].free, memory_order_relaxed) & bit) {
+  } else {
     bool is_dirty = atomic_load_explicit(&arena->slab[slab].dirty, memory_order_relaxed) & bit;
     cell.kind = is_dirty ? DIRTY : CLEAN;
-  } else {
-    cell.kind = large_heap != NULL ? LARGE : OTHER;
-    cell.heap = large_heap;
   }
   return cell;
 }
@@ -110,17 +122,19 @@ static bool continues(const cell_t *before, const cell_t *cell, bool is_head) {
   return !is_head && before->kind == cell->kind && before->heap == cell->heap;
 }
 
-/* Returns how many cells there are. `large_heap`: of the large block that reaches the end of the
- * slab before, then of the one that reaches the end of this one; NULL: none does. */
-static size_t look_at_slab(const fe_arena_t *arena, unsigned slab, const fe_heap_t **large_heap,
+static bool is_of_a_run(const cell_t *cell) { return cell->kind == LARGE || cell->kind == DIRTY; }
+
+/* Returns how many cells there are. `run`: what reaches the end of the slab before, then what
+ * reaches the end of this one. */
+static size_t look_at_slab(const fe_arena_t *arena, unsigned slab, run_of_units_t *run,
                            cell_t cells[FE_UNITS_PER_SLAB]) {
   size_t count = 0;
   fe_units_t heads = fe_census_heads(&arena->slab[slab]);
   for (unsigned unit = 0; unit < FE_UNITS_PER_SLAB; unit++) {
     bool is_head = heads >> unit & 1;
     cell_t cell = is_head ? cell_of_shard((const fe_shard_t *)fe_unit_address(arena, slab, unit))
-                          : cell_of_unit(arena, slab, unit, *large_heap);
-    *large_heap = cell.kind == LARGE ? cell.heap : NULL;
+                          : cell_of_unit(arena, slab, unit, run);
+    if (is_head) *run = is_of_a_run(&cell) ? (run_of_units_t){cell.kind, cell.heap} : no_run;
     if (count > 0 && continues(&cells[count - 1], &cell, is_head)) {
       cells[count - 1].unit_count++;
     } else {
@@ -173,11 +187,10 @@ static void put_cell(fe_text_t *text, const cell_t *cell) {
   fe_text_put(text, "]");
 }
 
-static void put_slab(fe_text_t *text, const fe_arena_t *arena, unsigned slab,
-                     const fe_heap_t **large_heap) {
+static void put_slab(fe_text_t *text, const fe_arena_t *arena, unsigned slab, run_of_units_t *run) {
   cell_t cells[FE_UNITS_PER_SLAB];
   fe_census_begin(arena->arenas);
-  size_t count = look_at_slab(arena, slab, large_heap, cells);
+  size_t count = look_at_slab(arena, slab, run, cells);
   fe_census_end(arena->arenas);
   fe_text_put(text, "\n{\"start\":\"");
   fe_text_address(text, fe_unit_address(arena, slab, 0));
@@ -193,15 +206,15 @@ static void put_slab(fe_text_t *text, const fe_arena_t *arena, unsigned slab,
 static void put_slabs(fe_text_t *text, fe_arenas_t *arenas) {
   bool is_first = true;
   for (fe_arena_t *arena = fe_arenas_first(arenas); arena != NULL; arena = fe_arena_next(arena)) {
-    const fe_heap_t *large_heap = NULL;
+    run_of_units_t run = no_run;
     for (unsigned slab = 0; slab < arena->slab_count; slab++) {
       if (fe_slab_is_absent(&arena->slab[slab])) {
-        large_heap = NULL;
+        run = no_run;
         continue;
       }
       if (!is_first) fe_text_put(text, ",");
       is_first = false;
-      put_slab(text, arena, slab, &large_heap);
+      put_slab(text, arena, slab, &run);
     }
   }
 }

@@ -125,20 +125,21 @@ static void add_nursery(fe_heap_stats_t *sum, const fe_heap_t *heap) {
 
 static void add_large(fe_heap_stats_t *sum, const fe_heap_t *heap) {
   const fe_more_figures_t *figures = fe_heap_more_figures(heap);
-  size_t used_bytes = fe_figure_get(&heap->large_bytes);
-  size_t slack = fe_figure_get(&figures->large_slack);
+  size_t used_bytes = fe_heap_large_bytes(heap);
+  size_t slack = fe_figure_get(&figures->large_slack) - fe_figure_get(&heap->large_freed.slack);
   sum->large_used_bytes += used_bytes;
   sum->large_block_count += fe_figure_get(&figures->event[FE_HEAP_LARGE_ALLOC]) -
-                            fe_figure_get(&figures->event[FE_HEAP_LARGE_FREE]);
+                            fe_figure_get(&figures->event[FE_HEAP_LARGE_FREE]) -
+                            fe_figure_get(&heap->large_freed.count);
   sum->requested_bytes += slack < used_bytes ? used_bytes - slack : 0;
-  sum->committed_bytes += used_bytes;
+  sum->committed_bytes += used_bytes + fe_heap_waiting_units(heap) * FE_UNIT_SIZE;
 }
 
 static void add_heap(fe_heap_stats_t *sum, const fe_heap_t *heap) {
   size_t used_bytes = fe_heap_published_bytes(heap);
   sum->heap_count++;
   sum->used_bytes += used_bytes;
-  if (used_bytes > fe_figure_get(&heap->large_bytes)) sum->requested_is_estimate = true;
+  if (used_bytes > fe_heap_large_bytes(heap)) sum->requested_is_estimate = true;
   add_nursery(sum, heap);
   add_events(sum, heap);
   if (!fe_heap_has_more_figures(heap)) return;

@@ -191,6 +191,7 @@ static size_t find_large(const fe_heap_t *heap, const fe_arena_t *arena, unsigne
   while (heads != 0) {
     const fe_shard_t *shard = fe_census_next(arena, slab, &heads);
     if (shard->kind != FE_SHARD_LARGE || fe_heap_of(shard) != heap) continue;
+    if (fe_shard_state(shard) == FE_SHARD_WAITING) continue;
     found[count++] = large_of(shard);
   }
   fe_census_end(arena->arenas);
@@ -224,6 +225,7 @@ static void set_visited(fe_heap_t *heap, bool is_visited) {
   uint32_t gate = fe_gate_enter(&heap->gate);
   if (is_visited) fe_heap_refresh_figures_inside(heap);
   if (is_visited) fe_bins_empty(heap);
+  if (is_visited) fe_large_bins_empty(heap);
   heap->is_visited = is_visited;
   fe_gate_leave(&heap->gate, gate);
 }

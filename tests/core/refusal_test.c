@@ -143,6 +143,7 @@ static void what_a_purge_has_is_waited_for(void **state) {
     void *last;
     use_up(heap, sizes[i], &last);
     fe_heap_free(heap, last);
+    fe_heap_collect(heap, false); /* its run goes to the arenas */
     assert_non_null(alloc_meanwhile(&purge, heap, sizes[i]));
     end_heap(heap, context);
     end_heap(purge.heap, other_context);
@@ -181,6 +182,7 @@ static void units_that_the_base_refuses_another_are_waited_for(void **state) {
   fe_heap_free(heap, blocks[first]);
   fe_heap_collect(heap, true);
   fe_heap_free(heap, blocks[first + 1]);
+  fe_heap_collect(heap, false);
   atomic_store(&pool.refuses, true);
   assert_non_null(alloc_meanwhile(&refused, heap, UNIT_BLOCK));
   assert_null(fe_heap_alloc(heap, UNIT_BLOCK));

@@ -1,0 +1,48 @@
+/* The runs of freed large blocks, which wait for a moment for the next blocks of as many units: in
+ * a list for each number of units, where they are found without a search, and without a word that
+ * other heaps use. They stay shards, in the state WAITING, and in the heap's books, with their
+ * charge, as if their blocks were live; `bytes` tells how much of what the books say is not.
+ *
+ * They go back to the arenas when they are more than a few units or a share of what is live, when
+ * the heap needs units that they are not, when none was taken for a tick, when a limit needs their
+ * charge, and whenever a heap is gone through for what it keeps.
+ *
+ * All is for whoever is inside of the heap's gate. */
+#ifndef FERROC_CORE_HEAP_LARGE_BINS_H
+#define FERROC_CORE_HEAP_LARGE_BINS_H
+
+#include "core/slab/shard.h"
+
+struct fe_heap;
+
+/* So many units may wait in any case: one run of the longest that can, or several. */
+#define FE_LARGE_BINS_UNITS_MAX (2 * FE_LARGE_UNITS_MAX + 4)
+/* And this share of the units of live large blocks. */
+#define FE_LARGE_BINS_SHARE 16
+/* When a run is asked for that is not there, so many stay: those of other lengths, which may be
+ * asked for in turns with it. */
+#define FE_LARGE_BINS_UNITS_KEPT (FE_LARGE_BINS_UNITS_MAX / 2)
+/* A run that is longer by such a share does as well. */
+#define FE_LARGE_BINS_LONGER 8
+
+typedef struct fe_large_bins {
+  /* In all lists; written inside, read by all, relaxed. */
+  _Atomic(size_t) unit_count;
+  _Atomic(size_t) bytes;                 /* of the blocks that there were */
+  size_t unit_limit;                     /* so many may wait; 0: to be counted anew */
+  uint64_t has_run;                      /* a bit for each list that is not empty */
+  fe_shard_t *first[FE_LARGE_UNITS_MAX]; /* of one unit, of two, ... */
+  uint32_t since_ms;                     /* the last tick */
+  bool was_used;                         /* since then */
+} fe_large_bins_t;
+
+/* Gives all runs back to the arenas. */
+void fe_large_bins_empty(struct fe_heap *heap);
+
+/* A run is to be taken from the arenas: gives those that wait back, if they are many. */
+void fe_large_bins_before_run(struct fe_heap *heap);
+
+/* Looks at the clock: gives back what was of no use for a tick. Holder, outside. */
+void fe_large_bins_tick(struct fe_heap *heap);
+
+#endif /* FERROC_CORE_HEAP_LARGE_BINS_H */
