@@ -16,10 +16,10 @@ THREAD_COUNTS = (2, 64, 256)
 
 
 class Line(typing.NamedTuple):
-    """A cache line, or several of the same kind, of which each serves some of the threads."""
+    """A cache line, or several of the same kind, among which the writes are spread."""
 
     writes: float  # in one operation
-    most_threads: float = math.inf  # that share one
+    threads_each: float = math.inf  # so many threads for each of them
 
 
 class Forecast(typing.NamedTuple):
@@ -37,7 +37,7 @@ def transfer_ns(thread_count):
 def forecast(instructions, lines, thread_count):
     """instructions: of an operation. lines: {name: Line}, at least one."""
     alone_ns = instructions * NS_PER_INSTRUCTION
-    copies = {name: max(1, math.ceil(thread_count / line.most_threads)) for name, line in lines.items()}
+    copies = {name: max(1, math.ceil(thread_count / line.threads_each)) for name, line in lines.items()}
     demand = {name: line.writes * transfer_ns(thread_count) / copies[name] for name, line in lines.items()}
     waiting = dict.fromkeys(lines, 0.0)  # at each copy
     rate = 0.0

@@ -6,7 +6,7 @@ measured as it is, and exactly; only what goes by the clock is not as it would b
 import os
 import re
 
-from runner import binary, callgrind, cores, parallel, programs, report, words
+from runner import binary, callgrind, cores, parallel, process, programs, report, words
 
 # Programs take so many times as long under callgrind.
 SLOWDOWN = 50
@@ -22,7 +22,10 @@ MOST = 1.0  # the most that an operation on small blocks may write to a word of 
 LEAST_SHOWN = 0.01
 START_UP = 10  # words that are written less often in a whole run are no matter
 LINE_BYTES = 64
+UNIT_KIB = 64
 UNITS_PER_SLAB = 64
+# Those that have memory of their own at the same time, where it is more than one.
+THREADS = {"threads_come_and_go": 4, "server_threads": 4, "large_threads": 4}
 STRUCTS = {"fe_arenas": {"figures": "fe_arenas_figures", "passing": "fe_passing"}}
 
 _LOCKED = re.compile(r"^lock |^xchg +.*\(")
@@ -84,8 +87,11 @@ def _offset(offsets, member):
 
 def _counting(program, sites, workload, scale):
     def task():
-        text = callgrind.profile([program, workload, str(scale)], SETTINGS, OPTIONS)
-        return {"operations": callgrind.calls_to(text, ENTRIES), "large": callgrind.calls_to(text, LARGE),
+        command = [program, workload, str(scale)]
+        text = callgrind.profile(command, SETTINGS, OPTIONS)
+        peak_kib = process.measure(programs.built("launcher"), command, {}).peak_kib
+        return {"units_per_thread": max(1, peak_kib / UNIT_KIB / THREADS.get(workload, 1)),
+                "operations": callgrind.calls_to(text, ENTRIES), "large": callgrind.calls_to(text, LARGE),
                 "instructions": callgrind.total(text),
                 "words": count_words(sites, callgrind.instruction_counts(text, program))}
 
@@ -119,10 +125,10 @@ def line_rates(run, lines):
 
 
 def forecasts(run, lines):
-    """[forecast of each number of threads]. A slab's words are one line; as each thread has a unit of its own at least, so many
-    threads can share one as it has units."""
+    """[forecast of each number of threads]. A slab's words are one line, and the more memory each thread has, the more slabs
+    there are."""
     found = {line: cores.Line(rate / 1000) for line, rate in line_rates(run, lines).items()}
-    found["a slab's words"] = cores.Line(sum(rates(run, (words.SLAB,)).values()) / 1000, UNITS_PER_SLAB)
+    found["a slab's words"] = cores.Line(sum(rates(run, (words.SLAB,)).values()) / 1000, UNITS_PER_SLAB / run["units_per_thread"])
     return [cores.forecast(run["instructions"] / run["operations"], found, threads) for threads in cores.THREAD_COUNTS]
 
 
@@ -150,14 +156,15 @@ def _lines_text(data):
 
 
 def _model_text(data):
-    rows = [["share of full speed", "worst word of all threads", "per 1,000",
-             *(f"{threads} threads" for threads in cores.THREAD_COUNTS), "busiest line", "busy"]]
+    rows = [["", "worst word of all threads", "per 1,000",
+             *(f"{threads} threads" for threads in cores.THREAD_COUNTS), "busiest line then", "busy"]]
     for workload, run in data["workloads"].items():
         worst, rate = next(iter(rates(run, (words.ALL,)).items()), ("none", 0))
         found = forecasts(run, data["lines"])
         rows.append([workload, worst, f"{rate:.3f}", *(f"{forecast.share:.3f}" for forecast in found),
                      found[-1].busiest, f"{100 * found[-1].busy:.0f} %"])
-    return "\n".join(report.lay_out(rows)) + "\n"
+    title = "forecast: work done, as a part of what as many threads do that share nothing"
+    return "\n".join([title, *report.lay_out(rows)]) + "\n"
 
 
 def over(run):

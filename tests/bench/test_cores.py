@@ -34,8 +34,8 @@ def test_the_busiest_line_is_named():
 
 
 def test_lines_of_which_there_are_more_with_more_threads_serve_more():
-    assert share(60, 0.1, 256, most_threads=64) > 3 * share(60, 0.1, 256)
-    assert share(60, 0.1, 64, most_threads=64) == share(60, 0.1, 64)
+    assert share(60, 0.1, 256, threads_each=64) > 3 * share(60, 0.1, 256)
+    assert share(60, 0.1, 64, threads_each=64) == share(60, 0.1, 64)
 
 
 def test_another_socket_is_farther():

@@ -4,18 +4,18 @@ import os
 
 import pytest
 from conftest import SilentProgress
-from runner import binary, callgrind, programs, results, shared, words
+from runner import binary, callgrind, process, programs, results, shared, words
 from runner.binary import Frame
 
 SLAB_FREE, CHARGED = words.WORDS["free"], words.WORDS["charged"]
 DATA = {
     "kind": "shared",
     "workloads": {
-        "small": {"operations": 1_000_000, "large": 0, "instructions": 60_000_000, "words": {
+        "small": {"operations": 1_000_000, "large": 0, "instructions": 60_000_000, "units_per_thread": 8, "words": {
             "process budget.charged": {"scope": words.ALL, "writes": 1500, "where": "charge (core/budget.c:1)"},
             "arenas.tick_ms": {"scope": words.ALL, "writes": 3, "where": "tick (core/tick.c:1)"},
             "slab.free": {"scope": words.SLAB, "writes": 2000, "where": "take (core/arena.c:1)"}}},
-        "large": {"operations": 1000, "large": 1000, "instructions": 1_000_000, "words": {
+        "large": {"operations": 1000, "large": 1000, "instructions": 1_000_000, "units_per_thread": 1, "words": {
             "process budget.charged": {"scope": words.ALL, "writes": 1000, "where": "charge (core/budget.c:1)"},
             "fe_remote_leavers": {"scope": words.ALL, "writes": 20, "where": "leave (core/remote.c:1)"}}},
     },
@@ -87,6 +87,12 @@ def test_counts_become_rates_without_what_only_start_up_writes():
     assert shared.line_rates(DATA["workloads"]["large"], []) == {"process budget.charged": 1000, "fe_remote_leavers": 20}
 
 
+def test_the_more_memory_threads_have_the_more_slabs_there_are():
+    run = dict(DATA["workloads"]["small"], words={"slab.free": {"scope": words.SLAB, "writes": 10_000, "where": ""}})
+    shares = [shared.forecasts(dict(run, units_per_thread=units), [])[1].share for units in (1, 8, 64)]
+    assert shares[0] < shares[1] < shares[2]
+
+
 def test_words_of_one_line_are_one_server():
     lines = [{"words": ["process budget.charged", "fe_remote_leavers"], "variables": []}]
     assert shared.line_rates(DATA["workloads"]["large"], lines) == {"process budget.charged": 1020}
@@ -101,7 +107,7 @@ def test_the_report_names_what_is_written_too_often():
 
 
 def test_the_report_says_when_nothing_is():
-    quiet = {"operations": 1_000_000, "large": 0, "instructions": 60_000_000, "words": {}}
+    quiet = {"operations": 1_000_000, "large": 0, "instructions": 60_000_000, "units_per_thread": 1, "words": {}}
     assert shared.text({"workloads": {"quiet": quiet}, "lines": []}).endswith("1,000 operations:\nnone\n")
 
 
@@ -115,7 +121,8 @@ def test_workloads_are_counted_with_a_delay_that_fits_their_speed(monkeypatch):
     monkeypatch.setattr(shared, "writes_of", lambda program: [(0x40, SLAB_FREE, Frame("take", "core/a.c", 1))])
     monkeypatch.setattr(shared, "lines_of", lambda program: [])
     monkeypatch.setattr(callgrind, "profile", profile)
+    monkeypatch.setattr(process, "measure", lambda launcher, command, settings: process.Cost(1, 1, 6400, 1, ""))
     found = shared.count(("buffers",), 0.25, SilentProgress())
     assert found["workloads"]["buffers"] == {
-        "operations": 20, "large": 0, "instructions": 1000,
+        "operations": 20, "large": 0, "instructions": 1000, "units_per_thread": 100,
         "words": {"slab.free": {"scope": words.SLAB, "writes": 7, "where": "take (core/a.c:1)"}}}
