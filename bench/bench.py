@@ -3,7 +3,7 @@
 import os
 import sys
 
-from runner import caches, groups, instructions, maps, options, pictures, programs, results, rounds, shares, valgrind
+from runner import caches, groups, instructions, maps, options, pictures, programs, results, rounds, shared, shares, valgrind
 from runner import peers as peer_module
 from runner.process import BenchError
 from runner.progress import Progress
@@ -52,6 +52,13 @@ def draw_map(arguments, chosen, peers):
     return data
 
 
+def count_shared(arguments, chosen, _peers):
+    scale = options.scale(arguments)
+    data = results.describe("shared", {}, scale=scale)
+    data.update(shared.count(chosen["core"], scale, Progress(len(chosen["core"]))))
+    return data
+
+
 def cells(made):
     """How many pairs of a workload and a contender the groups have."""
     return sum(len(group.workloads) * len(group.contenders) for group in made)
@@ -59,11 +66,13 @@ def cells(made):
 
 def run_mode(arguments, chosen, peers):
     """What the chosen mode finds, after all that may be missing was looked for."""
-    modes = {"instructions": count_instructions, "map": draw_map, "cache": count_misses}
+    modes = {"instructions": count_instructions, "map": draw_map, "cache": count_misses, "shared": count_shared}
     mode = next((mode for mode in modes if getattr(arguments, mode)), None)
     if mode:
         valgrind.find()
-    if "none" not in arguments.peer:
+    if mode == "shared":
+        peers = {}
+    elif "none" not in arguments.peer:
         note_missing_peers(peers)
     groups.refuse_debug_build()
     groups.refuse_unloaded(() if mode == "instructions" else chosen, peers)

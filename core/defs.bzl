@@ -61,11 +61,12 @@ def fe_floor(name, visibility, floors_below = [], srcs = None, hosted = [], free
       copts: further options of the compiler.
       **kwargs: of cc_library.
     """
-    # For what is not built of libraries: the fuzzer, and a test that reads the text.
+    # For what is not built of libraries: the fuzzer, and who reads the text.
     native.filegroup(
         name = "sources",
         srcs = native.glob(["*.c", "*.h"], exclude = freestanding, allow_empty = True),
         visibility = [
+            "//bench:__pkg__",
             "//tests/fuzz:__pkg__",
             "//tests/litmus:__pkg__",
             "//tools/mutations:__pkg__",

@@ -128,6 +128,7 @@ installs "the bench that counts instructions" "$lua python3-dev libjemalloc2 val
 installs "the bench's map" "$lua python3-dev libjemalloc2 valgrind" run //bench -- --map
 installs "the bench's misses" "$lua python3-dev libjemalloc2 valgrind" run //bench -- --cache --quick
 installs "the bench's page" "$lua python3-dev libjemalloc2 python3-matplotlib" run //bench -- --html page.html
+installs "the bench's shared words" "$lua python3-dev libjemalloc2 valgrind" run //bench -- --shared
 installs "the library for valgrind" "valgrind" build --config=valgrind //:ferroc
 installs "bare metal" "gcc-aarch64-linux-gnu" build //core:bare_metal_arm
 installs "several" "clang-format python3-dev" build //tools:format //bindings/python:ferroc-python

@@ -5,6 +5,9 @@ import re
 from runner import valgrind
 from runner.process import BenchError
 
+# Counts of single instructions, with addresses and names in full.
+INSTRUCTIONS = ("--dump-instr=yes", "--compress-pos=no", "--compress-strings=no")
+
 
 def profile(command, settings, options=()):
     """The text of callgrind's profile of one run of command, whose environment has the settings added."""
@@ -42,3 +45,30 @@ def spent_in(text, functions):
                 callee = name
         is_call = key == "calls"
     return spent
+
+
+def instruction_counts(text, program):
+    """{address: how often it ran} of the program's own instructions, in a profile made with INSTRUCTIONS."""
+    counts, is_own, is_call = {}, False, False
+    for line in text.splitlines():
+        if line.startswith("ob="):
+            is_own = line[len("ob="):] == program
+        elif line.startswith("0x") and is_own and not is_call:
+            address, _, count = line.split()
+            counts[int(address, 16)] = counts.get(int(address, 16), 0) + int(count)
+        is_call = line.startswith("calls=")
+    return counts
+
+
+def calls_to(text, functions):
+    """How often the named functions were called by others than themselves, in such a profile."""
+    caller, callee, count = None, None, 0
+    for line in text.splitlines():
+        key, _, value = line.partition("=")
+        if key == "fn":
+            caller = value
+        elif key == "cfn":
+            callee = value
+        elif key == "calls" and callee in functions and caller not in functions:
+            count += int(value.split()[0])
+    return count

@@ -40,6 +40,8 @@ def draw(data):
             return _of_instructions(data["instructions"])
         if data["kind"] == "map":
             return _of_map(data)
+        if data["kind"] == "shared":
+            return []
         made = results.groups_of(data)
         return _overview(data, made) + [_of_metric(group, metric, data["results"][group.name], results.how(data))
                                         for group in made for metric in group.metrics]

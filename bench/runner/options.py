@@ -23,6 +23,7 @@ EPILOG = """examples:
 MODE_GROUPS = {
     "map": (["map"], ("map",)),
     "cache": (["lua,python,core"], tuple(name for name in groups.NAMES if name not in ("states", "map"))),
+    "shared": (["core"], ("core",)),
 }
 
 
@@ -63,6 +64,9 @@ def parser():
                        help="count instructions and cache misses of the Lua, Python and core programs with Valgrind "
                             "instead, at a twentieth of the work (with --quick an eightieth): figures that repeat on an uneven "
                             "machine")
+    modes.add_argument("--shared", action="store_true",
+                       help="count with Valgrind instead how often the core workloads write each word that threads share, and "
+                            "what a model of 2, 64 and 256 threads makes of that")
     modes.add_argument("--share", action="store_true",
                        help="find out with Valgrind what part of each Lua program glibc's allocator takes, instead")
     modes.add_argument("--from", dest="saved", metavar="FILE",

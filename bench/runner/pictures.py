@@ -47,6 +47,7 @@ READING = {
            "best of all other allocators there: green is ahead of all, red behind the best.",
     "instructions": "Each row is an operation, each mark an allocator: its instructions as a ratio to the default, whose own "
                     "are in brackets.",
+    "shared": "Tables alone: how often each word that threads share is written, and what a model of many threads makes of it.",
 }
 
 

@@ -19,6 +19,7 @@ BUILT = {
     "ferroc-python": "bindings/python/ferroc-python",
     "core-malloc": "bench/core-malloc",
     "core-ferroc": "bench/core-ferroc",
+    "core-ferroc-lines": "bench/core-ferroc-lines",
     "states-default": "bench/states-default",
     "states-ferroc": "bench/states-ferroc",
     "count-malloc": "bench/count-malloc",

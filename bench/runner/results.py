@@ -4,7 +4,7 @@ or later."""
 import json
 import time
 
-from runner import groups, instructions, machine, maps, report, shares
+from runner import groups, instructions, machine, maps, report, shared, shares
 from runner.process import BenchError
 
 # What kinds of runs there are, and what a picture or a page is called.
@@ -13,6 +13,7 @@ KINDS = {
     "misses": "Instructions and cache misses",
     "map": "Single operations",
     "instructions": "Instructions of an allocation and its free",
+    "shared": "Writes to words that threads share",
 }
 
 
@@ -55,6 +56,8 @@ def text(data):
     """The report of a run."""
     if data["kind"] == "instructions":
         return instructions.table_text(data["instructions"])
+    if data["kind"] == "shared":
+        return shared.text(data)
     if data["kind"] == "map":
         return maps.text(data["instructions"], maps.least_times(data["results"]))
     made = groups_of(data)

@@ -151,7 +151,7 @@ def test_misses_are_counted(run, root, valgrind):
     assert data["results"]["lua"]["second"]["ferroc"] == [{"instructions": 3000000, "d1_misses": 14, "ll_misses": 21}]
 
 
-@pytest.mark.parametrize("words", [["--cache", "--only", "lua"], ["--instructions"]])
+@pytest.mark.parametrize("words", [["--cache", "--only", "lua"], ["--instructions"], ["--shared"]])
 def test_counting_without_valgrind_says_what_to_install(words, run):
     result = run(*words, path="/nowhere")
     assert result.returncode == 1 and "apt-get install valgrind" in result.stderr

@@ -52,3 +52,42 @@ def test_a_function_deeper_in_a_recursion_is_the_same_function():
 def test_a_profile_without_a_total_is_refused(refused):
     with refused("without a total"):
         callgrind.total("events: Ir\n")
+
+
+SINGLE = """\
+positions: instr line
+events: Ir
+ob=/bench/program
+fl=main.c
+fn=fe_free
+0x1000 10 3
+cob=/lib/libc.so.6
+cfn=memset
+calls=2 0x9000 7
+0x1004 11 60
+0x1004 11 2
+fn=main
+cfn=fe_free
+calls=3 0x1000 10
+0x2000 20 100
+ob=/lib/libc.so.6
+fn=memset
+0x1000 0 50
+ob=/bench/program
+fl=main.c
+fi=inlined.h
+fn=fe_realloc
+cfn=fe_free
+calls=4 0x1000 10
+0x3000 30 9
+0x1004 12 5
+"""
+
+
+def test_instructions_are_counted_in_the_program_alone_and_without_what_they_call():
+    assert callgrind.instruction_counts(SINGLE, "/bench/program") == {0x1000: 3, 0x1004: 7}
+
+
+def test_calls_by_others_are_counted():
+    assert callgrind.calls_to(SINGLE, {"fe_free", "fe_realloc"}) == 3
+    assert callgrind.calls_to(SINGLE, {"fe_free"}) == 7

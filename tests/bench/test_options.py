@@ -58,6 +58,12 @@ def test_caches_are_of_whole_programs(refused):
         of_mode("--cache", "--only", "states")
 
 
+def test_shared_words_are_of_the_core_workloads(refused):
+    assert list(of_mode("--shared")) == ["core"]
+    with refused("--shared", "not of lua"):
+        of_mode("--shared", "--only", "lua")
+
+
 @pytest.mark.parametrize("words", [["--rounds", "0"], ["--rounds", "-1"], ["--rounds", "many"], ["--rounds"]])
 def test_rounds_are_a_whole_number_from_one_up(words, capsys):
     with pytest.raises(SystemExit) as ended:
@@ -67,7 +73,7 @@ def test_rounds_are_a_whole_number_from_one_up(words, capsys):
 
 
 @pytest.mark.parametrize("words", [["--fast"], ["--quic"], ["lua"], ["--instructions", "--share"],
-                                   ["--map", "--instructions"], ["--map", "--cache"]])
+                                   ["--map", "--instructions"], ["--map", "--cache"], ["--share", "--shared"]])
 def test_unknown_and_contradictory_options_are_refused(words, capsys):
     with pytest.raises(SystemExit) as ended:
         options.parser().parse_args(words)

@@ -91,6 +91,13 @@ def test_a_page_holds_its_charts_and_facts_and_loads_nothing(programs, single_op
         assert not re.search(r"<(script|img|link|iframe|image)|\bsrc=|href=\"(?!#)|url\((?!#)|@import", page)
 
 
+def test_shared_words_have_a_page_of_tables():
+    data = dict(DESCRIPTION, kind="shared", workloads={
+        "small": {"operations": 1000, "large": 0, "instructions": 60000, "units_per_thread": 1, "words": {}}}, lines=[])
+    assert charts.draw(data) == []
+    assert "small: 1,000 operations" in pictures.page(data, [])
+
+
 def test_files_are_named_for_their_charts(programs, tmp_path):
     pictures.write_files(str(tmp_path), charts.draw(programs))
     assert sorted(os.listdir(tmp_path)) == ["fake-x.svg", "programs-overview.svg"]
