@@ -10,6 +10,7 @@
 #include "core/arena/counting.h"
 #include "core/arena/huge.h"
 #include "core/arena/passing.h"
+#include "core/arena/room.h"
 #include "core/base/settings.h"
 
 static bool can_unmap(const fe_arenas_t *arenas) {
@@ -17,9 +18,11 @@ static bool can_unmap(const fe_arenas_t *arenas) {
   return base->unmap != NULL && base->map != NULL && FE_SLAB_SIZE >= FE_SLAB_OF_ITS_OWN_MIN;
 }
 
-static void set_presence(fe_slab_t *slab, fe_presence_t presence) {
-  /* Release: pairs with the compare-and-swap of whoever restores the slab. */
-  atomic_store_explicit(&slab->presence, presence, memory_order_release);
+static void set_presence(fe_arena_t *arena, unsigned index, fe_presence_t presence) {
+  /* Release: pairs with the compare-and-swap of whoever restores the slab. Sequentially consistent:
+   * see room.h. */
+  atomic_store_explicit(&arena->slab[index].presence, presence, memory_order_seq_cst);
+  if (presence >= FE_SLAB_RESERVED) fe_room_lower(arena, FE_ROOM_ABSENT, index);
 }
 
 /* -- Going -- */
@@ -40,18 +43,18 @@ static void forget_contents(fe_arena_t *arena, fe_slab_t *slab) {
 static bool unmap_slab(fe_arena_t *arena, unsigned index) {
   const fe_base_t *base = arena->arenas->base;
   char *start = fe_unit_address(arena, index, 0);
-  set_presence(&arena->slab[index], FE_SLAB_HELD);
+  set_presence(arena, index, FE_SLAB_HELD);
   /* From the moment on at which it is gone, its place may be somebody else's. */
   fe_ownership_clear(start, FE_SLAB_SIZE);
   fe_track_open(start, FE_SLAB_SIZE);
   if (base->unmap(base, start, FE_SLAB_SIZE)) {
     forget_contents(arena, &arena->slab[index]);
-    set_presence(&arena->slab[index], FE_SLAB_ABSENT);
+    set_presence(arena, index, FE_SLAB_ABSENT);
     return true;
   }
   fe_track_close(start, FE_SLAB_SIZE);
   fe_ownership_set(start, FE_SLAB_SIZE);
-  set_presence(&arena->slab[index], FE_SLAB_PRESENT);
+  set_presence(arena, index, FE_SLAB_PRESENT);
   return false;
 }
 
@@ -71,7 +74,7 @@ static bool unmap_reserved(fe_arena_t *arena, unsigned index) {
   if (hold(slab, FE_SLAB_RESERVED)) {
     is_gone = base->unmap(base, fe_unit_address(arena, index, 0), FE_SLAB_SIZE);
     if (is_gone) forget_contents(arena, slab);
-    set_presence(slab, is_gone ? FE_SLAB_ABSENT : FE_SLAB_RESERVED);
+    set_presence(arena, index, is_gone ? FE_SLAB_ABSENT : FE_SLAB_RESERVED);
   }
   fe_passing_end(arena->arenas);
   return is_gone;
@@ -95,6 +98,7 @@ static bool unmap_if_unused(fe_arena_t *arena, unsigned index) {
   if (fe_bitmap_take(&slab->free, FE_BITMAP_ALL)) {
     is_gone = unmap_slab(arena, index);
     if (!is_gone) fe_bitmap_give(&slab->free, FE_BITMAP_ALL);
+    if (!is_gone) fe_room_after_give(arena, index);
   }
   fe_passing_end(arena->arenas);
   return is_gone;
@@ -195,8 +199,9 @@ static bool restore_slab(fe_arena_t *arena, unsigned index) {
   bool is_there = open_slab(arena, index, before);
   uint32_t refused_ms = is_there ? 0 : fe_clock_ms() | 1;
   atomic_store_explicit(&slab->unused_since_ms, refused_ms, memory_order_relaxed);
-  set_presence(slab, is_there ? FE_SLAB_PRESENT : before);
+  set_presence(arena, index, is_there ? FE_SLAB_PRESENT : before);
   if (is_there) fe_bitmap_give(&slab->free, FE_BITMAP_ALL);
+  if (is_there) fe_room_after_give(arena, index);
   return is_there;
 }
 
@@ -208,10 +213,26 @@ static size_t restore_row(fe_arena_t *arena, size_t first, size_t count) {
   return 0;
 }
 
+static bool is_absent_now(fe_arena_t *arena, unsigned slab, const void *unused) {
+  (void)unused;
+  return atomic_load_explicit(&arena->slab[slab].presence, memory_order_seq_cst) >=
+         FE_SLAB_RESERVED;
+}
+
+/* The first slab that is absent. */
+static unsigned first_absent(fe_arena_t *arena) {
+  unsigned from = fe_room_first(arena, FE_ROOM_ABSENT);
+  unsigned slab = from;
+  while (slab < arena->slab_count && !fe_slab_is_absent(&arena->slab[slab])) slab++;
+  fe_room_raise(arena, FE_ROOM_ABSENT, from, slab, is_absent_now, NULL);
+  return slab;
+}
+
 static bool restore_in_arena(fe_arena_t *arena, size_t slab_count, unsigned *failures_left) {
-  size_t first = 0;
+  size_t absent = first_absent(arena);
+  size_t first = absent < slab_count ? 0 : absent + 1 - slab_count;
   size_t absent_count = 0;
-  for (size_t i = 0; i < arena->slab_count; i++) {
+  for (size_t i = first; i < arena->slab_count; i++) {
     bool is_absent = fe_slab_is_absent(&arena->slab[i]);
     if (is_absent ? was_refused(&arena->slab[i]) : !is_unused(&arena->slab[i])) {
       first = i + 1;

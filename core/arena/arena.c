@@ -7,6 +7,7 @@
 #include "core/arena/huge.h"
 #include "core/arena/own_chunk.h"
 #include "core/arena/passing.h"
+#include "core/arena/room.h"
 #include "core/base/settings.h"
 
 /* Blocks of more slabs than this get a chunk of their own, returned when they are freed. */
@@ -38,6 +39,7 @@ static void unmark(fe_arena_t *arena, unsigned index, fe_units_t mask, fe_units_
   atomic_fetch_add_explicit(&arena->arenas->dirty_unit_count, fe_bitmap_count(mask & ~clean),
                             memory_order_relaxed);
   fe_bitmap_give(&slab->free, mask);
+  fe_room_after_give(arena, index);
 }
 
 /* Notes that the caller's units, `count` of them, are in use now, and sees to it that there is
@@ -133,6 +135,7 @@ static void free_units(const row_t *row, size_t from, size_t to) {
   while (from < to) {
     part_t part = first_part(row->first + from, to - from);
     fe_bitmap_give(&row->arena->slab[part.slab].free, part.mask);
+    fe_room_after_give(row->arena, part.slab);
     from += part.count;
   }
 }
@@ -218,13 +221,17 @@ static fe_units_t candidates_in(const fe_slab_t *slab, const wish_t *wish) {
 /* The last half of a slab and the first half of the next one, looked at like a slab. Else there
  * would be 3 runs of 17 units in each slab, and nothing in a fifth of its addresses. Where pages
  * are larger than units, such a run would need a page more. */
-static bool take_across_end(fe_look_t *look, fe_arena_t *arena, unsigned index, const wish_t *wish,
-                            fe_run_t *run) {
+static bool may_cross_end(const fe_arena_t *arena, unsigned index, const wish_t *wish) {
   static_assert(FE_LARGE_UNITS_MAX <= HALF, "a run that begins in one half ends in the next");
   if (wish->count == 1 || index + 1 == arena->slab_count) return false;
-  if (look->arenas->base->page_size > FE_UNIT_SIZE) return false;
+  if (arena->arenas->base->page_size > FE_UNIT_SIZE) return false;
+  return !wish->spares_huge || !fe_slab_is_huge(&arena->slab[index + 1]);
+}
+
+static bool take_across_end(fe_look_t *look, fe_arena_t *arena, unsigned index, const wish_t *wish,
+                            fe_run_t *run) {
+  if (!may_cross_end(arena, index, wish)) return false;
   const fe_slab_t *next = &arena->slab[index + 1];
-  if (wish->spares_huge && fe_slab_is_huge(next)) return false;
   for (;;) {
     bool is_unused = fe_bitmap_look(&next->free) == FE_BITMAP_ALL;
     fe_units_t last = (fe_units_t)(candidates_in(&arena->slab[index], wish) >> HALF);
@@ -267,23 +274,49 @@ static void note_end(fe_arena_hint_t *hint, const fe_run_t *run) {
   hint->slab = (unsigned)((size_t)(last - run->arena->start) >> FE_SLAB_SHIFT);
 }
 
-/* At the hint first, then wherever there is room. */
-static bool take_anywhere(fe_look_t *look, fe_arena_hint_t *hint, const wish_t *wish,
+/* Whether take_in_slab would find something. */
+static bool has_room(fe_arena_t *arena, unsigned index, const void *argument) {
+  const wish_t *wish = argument;
+  const fe_slab_t *slab = &arena->slab[index];
+  fe_units_t units = atomic_load_explicit(&((fe_slab_t *)slab)->free, memory_order_seq_cst);
+  if (wish->spares_huge && units != FE_BITMAP_ALL && fe_slab_is_huge(slab)) return false;
+  if (fe_bitmap_find_run(units, wish->count) >= 0) return true;
+  if (!may_cross_end(arena, index, wish)) return false;
+  _Atomic(fe_units_t) *next = &arena->slab[index + 1].free;
+  fe_units_t first = (fe_units_t)(atomic_load_explicit(next, memory_order_seq_cst) << HALF);
+  fe_units_t last = (fe_units_t)(units >> HALF);
+  return fe_bitmap_find_run((last | first) & FE_BITMAP_ALL, wish->count) >= 0;
+}
+
+/* Units that were in use before are looked for in so many slabs that may have room. */
+#define FE_DIRTY_SLABS_MAX 32
+
+/* In the slabs from where there may be room, up to that many of those that have none that is
+ * wished for; or in all. */
+typedef enum where { FROM_ROOM, NEAR_ROOM, IN_ALL } where_t;
+
+static bool take_in_arena(fe_look_t *look, fe_arena_t *arena, const wish_t *wish, where_t where,
                           fe_run_t *run) {
-  if (hint->arena != NULL && take_in_slab(look, hint->arena, hint->slab, wish, run)) {
-    note_end(hint, run);
-    return true;
-  }
+  unsigned from = where == IN_ALL ? 0 : fe_room_first(arena, wish->count - 1);
+  unsigned end = arena->slab_count;
+  if (where == NEAR_ROOM && end - from > FE_DIRTY_SLABS_MAX) end = from + FE_DIRTY_SLABS_MAX;
+  unsigned slab = from;
+  bool is_taken = false;
+  while (slab < end && !(is_taken = take_in_slab(look, arena, slab, wish, run))) slab++;
+  if (where == FROM_ROOM) fe_room_raise(arena, wish->count - 1, from, slab, has_room, wish);
+  return is_taken;
+}
+
+/* At the hint first, then wherever there is room. */
+static bool take_anywhere(fe_look_t *look, fe_arena_hint_t *hint, const wish_t *wish, where_t where,
+                          fe_run_t *run) {
+  bool is_taken = hint->arena != NULL && take_in_slab(look, hint->arena, hint->slab, wish, run);
   fe_arena_t *arena = fe_arenas_first(look->arenas);
-  for (; arena != NULL; arena = fe_arena_next(arena)) {
-    for (unsigned slab = 0; slab < arena->slab_count; slab++) {
-      if (take_in_slab(look, arena, slab, wish, run)) {
-        note_end(hint, run);
-        return true;
-      }
-    }
+  for (; !is_taken && arena != NULL; arena = fe_arena_next(arena)) {
+    is_taken = take_in_arena(look, arena, wish, where, run);
   }
-  return false;
+  if (is_taken) note_end(hint, run);
+  return is_taken;
 }
 
 /* Units that were in use before are warm and cost no page fault, so they come first. */
@@ -292,10 +325,10 @@ static bool take_units(fe_look_t *look, fe_arena_hint_t *hint, wish_t wish, fe_r
       atomic_load_explicit(&look->arenas->dirty_unit_count, memory_order_relaxed);
   if (dirty_count >= (ptrdiff_t)wish.count) {
     wish.dirty_only = true;
-    if (take_anywhere(look, hint, &wish, run)) return true;
+    if (take_anywhere(look, hint, &wish, NEAR_ROOM, run)) return true;
     wish.dirty_only = false;
   }
-  return take_anywhere(look, hint, &wish, run);
+  return take_anywhere(look, hint, &wish, FROM_ROOM, run);
 }
 
 /* -- Runs of any length, wherever slabs begin -- */
@@ -352,9 +385,24 @@ static bool take_across_slabs_anywhere(fe_look_t *look, size_t count, bool spare
 
 /* -- Whole slabs -- */
 
+static bool is_free(fe_arena_t *arena, unsigned slab, const void *unused) {
+  (void)unused;
+  return atomic_load_explicit(&arena->slab[slab].free, memory_order_seq_cst) == FE_BITMAP_ALL;
+}
+
+/* The first slab that is free as a whole. */
+static unsigned first_free(fe_arena_t *arena) {
+  unsigned from = fe_room_first(arena, FE_ROOM_SLAB);
+  unsigned slab = from;
+  while (slab < arena->slab_count && fe_bitmap_look(&arena->slab[slab].free) != FE_BITMAP_ALL)
+    slab++;
+  fe_room_raise(arena, FE_ROOM_SLAB, from, slab, is_free, NULL);
+  return slab;
+}
+
 static bool take_slabs_in_arena(fe_look_t *look, fe_arena_t *arena, size_t count, fe_run_t *run) {
-  size_t first = 0;
-  for (size_t slab = 0; slab < arena->slab_count; slab++) {
+  size_t first = first_free(arena);
+  for (size_t slab = first; slab < arena->slab_count; slab++) {
     if (fe_bitmap_look(&arena->slab[slab].free) != FE_BITMAP_ALL) {
       first = slab + 1;
       continue;
@@ -424,7 +472,7 @@ static bool take_run_in_slab(fe_look_t *look, fe_arena_hint_t *hint, size_t unit
   while (!take_units(look, hint, wish, run)) {
     if (has_more(look, 0, run)) continue;
     wish.spares_huge = false;
-    return take_units(look, hint, wish, run);
+    return take_anywhere(look, hint, &wish, IN_ALL, run);
   }
   return true;
 }

@@ -51,6 +51,12 @@ typedef struct fe_slab {
 
 struct fe_shard;
 
+/* What room of an arena tells of (room.h): runs of one unit, of two and so on; slabs without a unit
+ * in use; slabs that are absent. */
+#define FE_ROOM_SLAB FE_LARGE_UNITS_MAX
+#define FE_ROOM_ABSENT (FE_LARGE_UNITS_MAX + 1)
+#define FE_ROOM_COUNT (FE_LARGE_UNITS_MAX + 2)
+
 /* Lies in the first units of its own chunk. */
 typedef struct fe_arena {
   fe_arenas_t *arenas; /* constant */
@@ -62,6 +68,8 @@ typedef struct fe_arena {
   unsigned header_units; /* constant; the first units, which hold this */
   fe_guard_t guard;      /* behind this; constant */
   bool is_lent;          /* constant; memory of the program's: not decommitted, not released */
+  /* For each of these the first slab that may have it; see room.h. */
+  _Atomic(uint32_t) room[FE_ROOM_COUNT];
   fe_slab_t slab[];
 } fe_arena_t;
 

@@ -79,6 +79,9 @@ static void make_arena(fe_arenas_t *arenas, const site_t *site, size_t extra) {
   arena->slab_count = (unsigned)((site->unit_count + FE_UNITS_PER_SLAB - 1) / FE_UNITS_PER_SLAB);
   arena->header_units = (unsigned)header_units_for(site->unit_count, extra);
   arena->is_lent = site->is_lent;
+  for (unsigned i = 0; i < FE_ROOM_COUNT; i++) {
+    atomic_store_explicit(&arena->room[i], 0, memory_order_relaxed);
+  }
   size_t accessible_count = accessible_slabs(arenas->base, site, extra);
   ptrdiff_t dirty_count = 0;
   for (unsigned i = 0; i < arena->slab_count; i++) {

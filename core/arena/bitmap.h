@@ -61,9 +61,10 @@ static inline bool fe_bitmap_take(_Atomic(fe_units_t) *word, fe_units_t mask) {
   return false;
 }
 
-/* Sets the bits of `mask`, which the caller owns. Release: pairs with the next take. */
+/* Sets the bits of `mask`, which the caller owns. Release: pairs with the next take. Sequentially
+ * consistent: see room.h. */
 static inline void fe_bitmap_give(_Atomic(fe_units_t) *word, fe_units_t mask) {
-  atomic_fetch_or_explicit(word, mask, memory_order_release);
+  atomic_fetch_or_explicit(word, mask, memory_order_seq_cst);
 }
 
 #endif /* FERROC_CORE_ARENA_BITMAP_H */

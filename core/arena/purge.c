@@ -6,6 +6,7 @@
 #include "core/arena/counting.h"
 #include "core/arena/huge.h"
 #include "core/arena/passing.h"
+#include "core/arena/room.h"
 #include "core/base/settings.h"
 
 /* With the default delay of 50 ms: between 50 and 100 ms after it was freed, memory that nobody
@@ -58,6 +59,7 @@ static void purge_run(fe_arena_t *arena, unsigned index, fe_units_t units, unsig
     atomic_fetch_sub_explicit(&arenas->dirty_unit_count, count, memory_order_relaxed);
     fe_arenas_count_decommit(arenas, count);
     fe_bitmap_give(&slab->free, units);
+    fe_room_after_give(arena, index);
   }
   fe_passing_end(arenas);
 }

@@ -1,0 +1,71 @@
+/* Where searches begin: see room.h. */
+#include "core/arena/room.h"
+
+#include "core/arena/bitmap.h"
+
+void fe_room_lower(fe_arena_t *arena, unsigned what, unsigned slab) {
+  _Atomic(uint32_t) *word = &arena->room[what];
+  uint32_t seen = atomic_load_explicit(word, memory_order_seq_cst);
+  while (seen > slab && !atomic_compare_exchange_weak_explicit(
+                            word, &seen, slab, memory_order_seq_cst, memory_order_seq_cst)) {
+  }
+}
+
+void fe_room_raise(fe_arena_t *arena, unsigned what, unsigned from, unsigned to,
+                   fe_room_look_t *look, const void *wish) {
+  uint32_t expected = from;
+  if (from == to ||
+      !atomic_compare_exchange_strong_explicit(&arena->room[what], &expected, to,
+                                               memory_order_seq_cst, memory_order_relaxed)) {
+    return;
+  }
+  for (unsigned slab = from; slab < to; slab++) {
+    if (!look(arena, slab, wish)) continue;
+    fe_room_lower(arena, what, slab);
+    return;
+  }
+}
+
+static fe_units_t free_units(const fe_arena_t *arena, unsigned slab) {
+  return atomic_load_explicit(&((fe_arena_t *)arena)->slab[slab].free, memory_order_seq_cst);
+}
+
+/* The free units from a slab's first one on, or up to its last one. */
+static unsigned length_at_start(fe_units_t units) {
+  return units == FE_BITMAP_ALL ? FE_UNITS_PER_SLAB : fe_lowest_bit(~(uint64_t)units);
+}
+
+static unsigned length_at_end(fe_units_t units) {
+  unsigned length = 0;
+  while (length < FE_UNITS_PER_SLAB && (units >> (FE_UNITS_PER_SLAB - 1 - length) & 1)) length++;
+  return length;
+}
+
+static unsigned longest_run(fe_units_t units) {
+  unsigned length = 0;
+  for (; units != 0 && length < FE_LARGE_UNITS_MAX; units &= units >> 1) length++;
+  return length;
+}
+
+/* Runs of up to so many units begin in a slab or later. */
+static void lower_runs(fe_arena_t *arena, unsigned slab, unsigned length) {
+  for (unsigned i = 0; i < length && i < FE_LARGE_UNITS_MAX; i++) {
+    if (atomic_load_explicit(&arena->room[i], memory_order_seq_cst) > slab) {
+      fe_room_lower(arena, i, slab);
+    }
+  }
+}
+
+void fe_room_after_give(fe_arena_t *arena, unsigned slab) {
+  fe_units_t units = free_units(arena, slab);
+  lower_runs(arena, slab, longest_run(units));
+  if (units == FE_BITMAP_ALL) fe_room_lower(arena, FE_ROOM_SLAB, slab);
+  unsigned at_start = length_at_start(units);
+  if (at_start > 0 && slab > 0) {
+    lower_runs(arena, slab - 1, at_start + length_at_end(free_units(arena, slab - 1)));
+  }
+  unsigned at_end = length_at_end(units);
+  if (at_end > 0 && slab + 1 < arena->slab_count) {
+    lower_runs(arena, slab, at_end + length_at_start(free_units(arena, slab + 1)));
+  }
+}
