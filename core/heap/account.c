@@ -8,7 +8,7 @@
 /* What is charged at a time, if the budget allows for it: the more a heap has, the more, so that
  * heaps of many threads seldom meet at the budget above them. */
 #define FE_LEASE_STEP_MIN ((size_t)4096)
-#define FE_LEASE_STEP_MAX ((size_t)65536)
+#define FE_LEASE_STEP_MAX ((size_t)1 << 20)
 
 static size_t lease_step(const fe_heap_t *heap, size_t bytes) {
   size_t step = heap->account.held_bytes / 16;
@@ -111,8 +111,6 @@ static void wake_full(fe_heap_t *heap) {
 }
 
 void fe_account_tighten(fe_heap_t *heap) {
-  fe_large_bins_empty(heap);
-  fe_account_trim_large(heap);
   if (fe_account_is_tight(&heap->account)) return;
   wait_for_room(heap);
   fe_heap_drain(heap);
@@ -122,6 +120,8 @@ void fe_account_tighten(fe_heap_t *heap) {
   close_full(heap);
   set_state(heap, FE_ACCOUNT_TIGHT);
   fe_heap_resettle(heap);
+  fe_kept_give_all(heap);
+  fe_account_trim_large(heap);
   shrink_lease(
       heap, fe_figure_get(&heap->figures.shard_bytes) + fe_figure_get(&heap->nursery.used_bytes));
   fe_count(heap, FE_HEAP_TIGHT_PHASE, 1);
@@ -193,7 +193,11 @@ void fe_account_refund(fe_heap_t *heap, size_t bytes) {
   shrink_lease(heap, heap->account.lease_bytes - bytes);
 }
 
-void fe_account_after_give_up(fe_heap_t *heap) { shrink_lease(heap, heap->account.held_bytes); }
+void fe_account_after_give_up(fe_heap_t *heap) {
+  size_t held_bytes = heap->account.held_bytes;
+  bool is_limited = fe_budget_is_limited(&heap->budget);
+  shrink_lease(heap, is_limited ? held_bytes : held_bytes + 2 * lease_step(heap, 0));
+}
 
 /* -- Large blocks -- */
 

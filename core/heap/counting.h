@@ -67,6 +67,12 @@ static inline size_t fe_heap_waiting_bytes(const fe_heap_t *heap) {
   return fe_figure_get(&fe_heap_more_figures(heap)->large_bins.bytes);
 }
 
+/* The same, and those that wait for shards. */
+static inline size_t fe_heap_kept_units(const fe_heap_t *heap) {
+  if (!fe_heap_has_more_figures(heap)) return 0;
+  return fe_heap_waiting_units(heap) + fe_figure_get(&fe_heap_more_figures(heap)->kept.unit_count);
+}
+
 /* Live ones. What others freed comes first, by acquire: so all that was taken before is seen as
  * well. */
 static inline size_t fe_heap_large_bytes(const fe_heap_t *heap) {

@@ -13,6 +13,7 @@
 
 #include <stdatomic.h>
 
+#include "core/heap/kept.h"
 #include "core/heap/large_bins.h"
 #include "core/heap/mixed.h"
 #include "core/heap/size_class.h"
@@ -97,6 +98,7 @@ typedef struct fe_more_figures {
   fe_spares_t spares;
   fe_bins_t bins;
   fe_large_bins_t large_bins;
+  fe_kept_t kept;
 } fe_more_figures_t;
 
 /* The order in arenas' figures: events, then the heaps that ended. */

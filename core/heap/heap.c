@@ -216,7 +216,7 @@ bool fe_heap_is_empty(fe_heap_t *heap) {
 }
 
 void fe_heap_end(fe_heap_t *heap) {
-  fe_large_bins_empty(heap);
+  fe_kept_give_all(heap);
   disconnect(heap);
   give_everything(heap);
 }
@@ -283,9 +283,9 @@ static void collect(fe_heap_t *heap, bool with_current) {
   fe_heap_settle(heap);
   fe_heap_drain(heap);
   fe_bins_empty(heap);
-  fe_large_bins_empty(heap);
-  fe_account_trim_large(heap);
   for (unsigned i = 0; i < FE_CLASS_COUNT; i++) collect_class(heap, i, with_current);
+  fe_kept_give_all(heap);
+  fe_account_trim_large(heap);
 }
 
 /* Shards in queues, too, tell when somebody frees in them. What was freed while they were collected
@@ -310,11 +310,13 @@ void fe_heap_rest(fe_heap_t *heap) {
 void fe_heap_collect_inside(fe_heap_t *heap) {
   collect(heap, true);
   fe_mixed_collect(heap);
+  fe_kept_give_all(heap);
 }
 
 void fe_heap_collect_for_nobody(fe_heap_t *heap) {
   fe_heap_collect_inside(heap);
   put_to_sleep(heap);
+  fe_kept_give_all(heap);
 }
 
 void fe_heap_collect(fe_heap_t *heap, bool force) {

@@ -53,9 +53,8 @@ static fe_shard_t *add_shard(fe_heap_t *heap, unsigned class_index) {
   if (!fe_heap_may_hand_out(heap, block_size)) return &fe_shard_empty;
   fe_heap_refund(heap, block_size);
   heap->context->hint.wants_huge = heap->account.held_bytes >= FE_HUGE_FROM_BYTES;
-  fe_large_bins_empty(heap);
   fe_run_t run;
-  if (!fe_context_take(heap->context, 1, &run)) return &fe_shard_empty;
+  if (!fe_kept_take_unit(heap, &run)) return &fe_shard_empty;
   fe_shard_t *shard = fe_shard_init(&run, 0, &heap->inbox, FE_SHARD_BLOCKS);
   fe_shard_init_blocks(shard, block_size, class_index, heap->colour++);
   fe_heap_list_shard(heap, shard);

@@ -40,7 +40,9 @@ static void enter(fe_heap_t *heap, fe_shard_t *shard) {
 static fe_shard_t *take_run(fe_heap_t *heap, size_t unit_count, size_t size, size_t alignment) {
   fe_run_t run;
   fe_large_bins_before_run(heap);
-  if (!fe_context_take(heap->context, unit_count, &run)) return NULL;
+  bool is_taken = unit_count == 1 ? fe_kept_take_unit(heap, &run)
+                                  : fe_context_take(heap->context, unit_count, &run);
+  if (!is_taken) return NULL;
   char *block = fe_large_place(&run, unit_count, size, alignment, heap->colour++);
   size_t header = (size_t)((char *)fe_shard_of(block) - run.start) >> FE_SHARD_SHIFT;
   fe_shard_t *shard = fe_shard_init(&run, header, &heap->inbox, FE_SHARD_LARGE);
@@ -134,8 +136,8 @@ static bool resize_where_it_is(fe_heap_t *heap, fe_shard_t *shard, size_t after)
   if (shard->arena == NULL) return resize_in_chunk(heap, shard, after);
   if (after > before) {
     if (grow_run(heap, shard, before, after)) return true;
-    if (fe_heap_waiting_units(heap) < after - before) return false;
-    fe_large_bins_empty(heap);
+    if (fe_heap_kept_units(heap) < after - before) return false;
+    fe_kept_give_all(heap);
     return grow_run(heap, shard, before, after);
   }
   return !is_worth_giving(before, after) || resize_run(heap, shard, before, after);

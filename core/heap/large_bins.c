@@ -1,7 +1,6 @@
 /* Runs that wait for large blocks, and the quick ways of these: see large_bins.h. */
 #include "core/heap/large_bins.h"
 
-#include "core/base/settings.h"
 #include "core/heap/counting.h"
 #include "core/heap/heap.h"
 #include "core/heap/large_layout.h"
@@ -47,7 +46,6 @@ static inline fe_shard_t *find(fe_large_bins_t *bins, size_t unit_count) {
   if (runs == 0) return NULL;
   size_t more = fe_lowest_bit(runs);
   if (more > unit_count / FE_LARGE_BINS_LONGER) return NULL;
-  bins->was_used = true;
   return pop(bins, unit_count - 1 + more);
 }
 
@@ -100,6 +98,7 @@ static inline FE_INLINE void *alloc(fe_heap_t *heap, size_t size, size_t alignme
   size_t offset = place(heap, shard, size, alignment);
   size_t room = shard->unit_count * FE_UNIT_SIZE - offset;
   size_t counted = fe_large_counted_size(size);
+  fe_heap_more_figures(heap)->kept.was_used = true;
   if (FE_LIKELY(enter(heap, shard, counted < room ? counted : room, size))) {
     shard->is_zero = false;
     return (char *)shard + offset;
@@ -188,16 +187,4 @@ void fe_large_bins_empty(fe_heap_t *heap) {
 void fe_large_bins_before_run(fe_heap_t *heap) {
   size_t limit = units_that_may_wait(heap, FE_LARGE_BINS_UNITS_KEPT);
   if (fe_heap_waiting_units(heap) > limit) give_down_to(heap, limit);
-}
-
-void fe_large_bins_tick(fe_heap_t *heap) {
-  if (fe_heap_waiting_units(heap) == 0) return;
-  fe_large_bins_t *bins = bins_of(heap);
-  uint32_t now = fe_clock_ms();
-  if (now - bins->since_ms < fe_setting(FE_SETTING_PURGE_DELAY_MS)) return;
-  uint32_t gate = fe_gate_enter(&heap->gate);
-  if (!bins->was_used) give_down_to(heap, 0);
-  bins->was_used = false;
-  bins->since_ms = now;
-  fe_gate_leave(&heap->gate, gate);
 }

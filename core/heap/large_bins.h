@@ -4,8 +4,7 @@
  * charge, as if their blocks were live; `bytes` tells how much of what the books say is not.
  *
  * They go back to the arenas when they are more than a few units or a share of what is live, when
- * the heap needs units that they are not, when none was taken for a tick, when a limit needs their
- * charge, and whenever a heap is gone through for what it keeps.
+ * the heap needs units that they are not, when a limit needs their charge, and as kept.h has it.
  *
  * All is for whoever is inside of the heap's gate. */
 #ifndef FERROC_CORE_HEAP_LARGE_BINS_H
@@ -32,8 +31,6 @@ typedef struct fe_large_bins {
   size_t unit_limit;                     /* so many may wait; 0: to be counted anew */
   uint64_t has_run;                      /* a bit for each list that is not empty */
   fe_shard_t *first[FE_LARGE_UNITS_MAX]; /* of one unit, of two, ... */
-  uint32_t since_ms;                     /* the last tick */
-  bool was_used;                         /* since then */
 } fe_large_bins_t;
 
 /* Gives all runs back to the arenas. */
@@ -41,8 +38,5 @@ void fe_large_bins_empty(struct fe_heap *heap);
 
 /* A run is to be taken from the arenas: gives those that wait back, if they are many. */
 void fe_large_bins_before_run(struct fe_heap *heap);
-
-/* Looks at the clock: gives back what was of no use for a tick. Holder, outside. */
-void fe_large_bins_tick(struct fe_heap *heap);
 
 #endif /* FERROC_CORE_HEAP_LARGE_BINS_H */

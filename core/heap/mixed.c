@@ -118,9 +118,8 @@ static void count_shards(fe_mixed_list_t *list, uint32_t by) {
 
 static fe_shard_t *add_shard(fe_heap_t *heap) {
   fe_mixed_list_t *list = &heap->mixed;
-  fe_large_bins_empty(heap);
   fe_run_t run;
-  if (!fe_context_take(heap->context, 1, &run)) return NULL;
+  if (!fe_kept_take_unit(heap, &run)) return NULL;
   fe_shard_t *shard = fe_shard_init(&run, 0, &heap->inbox, FE_SHARD_MIXED);
   fe_shard_set_state(shard, FE_SHARD_FULL); /* nobody takes blocks out of it on a quick way */
   fe_mixed_t *mixed = fe_mixed_of(shard);
@@ -151,7 +150,7 @@ static void give_up(fe_heap_t *heap, fe_shard_t *shard) {
   fe_account_after_give_up(heap);
   fe_count_mixed_given(heap);
   fe_run_t run = fe_shard_run(shard);
-  if (fe_census_leave(shard)) fe_context_give(heap->context, &run);
+  if (fe_census_leave(shard)) fe_kept_give_unit(heap, &run);
 }
 
 /* A block of so many granules at the lowest place that has room; NULL: there is none. */
@@ -289,7 +288,9 @@ static void free_and_give_up(fe_heap_t *heap, fe_shard_t *shard, void *ptr, bool
 
 void fe_mixed_take_in(fe_heap_t *heap, fe_shard_t *shard, void *ptr) {
   bool is_empty = free_block(heap, shard, ptr);
-  if (is_empty && (!is_only_one(heap, shard) || fe_heap_spares_mixed(heap))) give_up(heap, shard);
+  bool is_last = is_empty && is_only_one(heap, shard);
+  if (is_empty && (!is_last || fe_heap_spares_mixed(heap))) give_up(heap, shard);
+  if (is_last) fe_kept_give_all(heap);
   fe_bins_settle(heap);
 }
 
@@ -319,6 +320,7 @@ void fe_mixed_free(fe_heap_t *heap, fe_shard_t *shard, void *ptr) {
   }
   empty_bins(heap, with_last);
   free_and_give_up(heap, shard, ptr, with_last);
+  if (with_last) fe_kept_give_all(heap);
   fe_bins_settle(heap);
 }
 

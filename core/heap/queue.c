@@ -105,7 +105,7 @@ static void give_up(fe_heap_t *heap, fe_shard_t *shard) {
   fe_account_after_give_up(heap);
   fe_count_shard_given(heap, shard);
   fe_run_t run = fe_shard_run(shard);
-  if (fe_census_leave(shard)) fe_context_give(heap->context, &run);
+  if (fe_census_leave(shard)) fe_kept_give_unit(heap, &run);
 }
 
 void fe_heap_give_up_shard(fe_heap_t *heap, fe_shard_t *shard) {

@@ -55,12 +55,12 @@ static void reclaim_of_holder(fe_heap_t *heap) {
    * but for the empty shards that it goes on with. */
   if (fe_account_is_tight(&heap->account)) {
     fe_heap_drain(heap);
-    fe_large_bins_empty(heap);
+    fe_kept_give_all(heap);
     return;
   }
   look_through_inbox(heap);
-  fe_large_bins_empty(heap);
   fe_mixed_collect(heap);
+  fe_kept_give_all(heap);
   fe_account_trim(heap);
   for (unsigned i = 0; i < FE_CLASS_COUNT; i++) look_through_queue(heap, fe_heap_current(heap, i));
 }
@@ -81,7 +81,7 @@ static void reclaim_of_nobody(fe_heap_t *heap) {
 /* -- Both -- */
 
 static bool has_message(fe_heap_t *heap) {
-  return fe_inbox_has_some(&heap->inbox) || fe_heap_waiting_units(heap) > 0 ||
+  return fe_inbox_has_some(&heap->inbox) || fe_heap_kept_units(heap) > 0 ||
          atomic_load_explicit(&heap->emptied_count, memory_order_relaxed) > 0;
 }
 
@@ -100,8 +100,7 @@ static bool is_as_it_was(fe_heap_t *heap) {
 
 /* The units that it may give back. Any thread, while the heap stays. */
 static size_t count_units(const fe_heap_t *heap) {
-  return fe_heap_shard_count(heap) + fe_mixed_shard_count(&heap->mixed) +
-         fe_heap_waiting_units(heap);
+  return fe_heap_shard_count(heap) + fe_mixed_shard_count(&heap->mixed) + fe_heap_kept_units(heap);
 }
 
 /* Inside. */
@@ -146,8 +145,14 @@ static bool try_to_reclaim(fe_heap_t *heap) {
   return is_inside;
 }
 
-void fe_heap_after_woken(fe_heap_t *heap) {
+/* Who finds it set writes nothing to a word that all threads read. */
+static void set_has_emptied(void) {
+  if (atomic_load_explicit(&has_emptied, memory_order_relaxed)) return;
   atomic_store_explicit(&has_emptied, true, memory_order_relaxed);
+}
+
+void fe_heap_after_woken(fe_heap_t *heap) {
+  set_has_emptied();
   fe_arenas_tell_given(heap->context->arenas);
 }
 

@@ -31,6 +31,7 @@ bool fe_heap_is_eager(fe_heap_t *heap, unsigned class_index) {
 void fe_heap_spare(fe_heap_t *heap, fe_shard_t *shard) {
   fe_count_more(heap)->spares.given_up[shard->class_index]++;
   fe_heap_give_up_shard(heap, shard);
+  fe_kept_give_all(heap);
 }
 
 bool fe_heap_spares_mixed(fe_heap_t *heap) {

@@ -35,7 +35,7 @@ static void watch(fe_heap_t *heap, bool is_wanted) {
   if (is_wanted == heap->watch.is_on) return;
   uint32_t gate = fe_gate_enter(&heap->gate);
   if (is_wanted) fe_bins_empty(heap);
-  if (is_wanted) fe_large_bins_empty(heap);
+  if (is_wanted) fe_kept_give_all(heap);
   heap->watch.is_on = is_wanted;
   fe_heap_resettle(heap);
   fe_gate_leave(&heap->gate, gate);
@@ -58,7 +58,7 @@ FE_COLD void fe_heap_look_at_clock(fe_heap_t *heap) {
   fe_arenas_tick(heap->context->arenas);
   void (*on_tick)(void) = atomic_load_explicit(&fe_heap_on_tick, memory_order_relaxed);
   if (on_tick != NULL) on_tick();
-  fe_large_bins_tick(heap);
+  fe_kept_tick(heap);
   start_or_stop(heap);
 }
 

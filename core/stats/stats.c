@@ -132,7 +132,7 @@ static void add_large(fe_heap_stats_t *sum, const fe_heap_t *heap) {
                             fe_figure_get(&figures->event[FE_HEAP_LARGE_FREE]) -
                             fe_figure_get(&heap->large_freed.count);
   sum->requested_bytes += slack < used_bytes ? used_bytes - slack : 0;
-  sum->committed_bytes += used_bytes + fe_heap_waiting_units(heap) * FE_UNIT_SIZE;
+  sum->committed_bytes += used_bytes + fe_heap_kept_units(heap) * FE_UNIT_SIZE;
 }
 
 static void add_heap(fe_heap_stats_t *sum, const fe_heap_t *heap) {

@@ -225,7 +225,7 @@ static void set_visited(fe_heap_t *heap, bool is_visited) {
   uint32_t gate = fe_gate_enter(&heap->gate);
   if (is_visited) fe_heap_refresh_figures_inside(heap);
   if (is_visited) fe_bins_empty(heap);
-  if (is_visited) fe_large_bins_empty(heap);
+  if (is_visited) fe_kept_give_all(heap);
   heap->is_visited = is_visited;
   fe_gate_leave(&heap->gate, gate);
 }
