@@ -109,6 +109,24 @@ static void larger_blocks_find_the_room_of_smaller_ones(void **state) {
   fe_heap_destroy(heap);
 }
 
+/* In each unit about one block lives, so that the unit stays; what is free in it is used again. */
+static void larger_blocks_find_the_room_between_others(void **state) {
+  (void)state;
+  skip_without_bins();
+  enum { COUNT = 88, STEP = 11 };
+  fe_heap_t *heap = fe_heap_create(NULL);
+  fill(heap, COUNT, SIZE);
+  for (size_t i = 0; i < COUNT; i++) {
+    if (i % STEP != 0) fe_heap_free(heap, many[i]);
+  }
+  fe_heap_collect(heap, false);
+  size_t committed_bytes = stats_of(heap).committed_bytes;
+  for (size_t i = 0; i < COUNT / STEP; i++) new_block(heap, 3 * SIZE);
+  assert_int_equal(stats_of(heap).committed_bytes, committed_bytes);
+  for (size_t i = 0; i < COUNT; i += STEP) assert_true(pattern_holds(many[i], SIZE, SIZE));
+  fe_heap_destroy(heap);
+}
+
 static void all_goes_back_with_the_last_block(void **state) {
   (void)state;
   skip_without_bins();
@@ -279,6 +297,7 @@ int main(void) {
       test_that(figures_leave_them_out),
       test_that(a_limit_counts_what_lives),
       test_that(larger_blocks_find_the_room_of_smaller_ones),
+      test_that(larger_blocks_find_the_room_between_others),
       test_that(all_goes_back_with_the_last_block),
       test_that(not_much_waits),
       test_that(few_stay_when_others_free_the_rest),
