@@ -5,7 +5,7 @@
 #include "tests/core/resize_ways.h"
 
 /* Above what lies in nurseries, and so that a dozen fit into a unit. */
-enum { SIZE = UNIT_BYTES / 12, MANY = 400 };
+enum { SIZE = UNIT_BYTES / 12, MANY = 800 };
 
 /* In the smallest units, and in builds that check, such blocks have shards of their own. */
 static void skip_without_bins(void) {
@@ -104,8 +104,26 @@ static void larger_blocks_find_the_room_of_smaller_ones(void **state) {
   fill(heap, 44, SIZE); /* less than what makes a class go on by itself */
   size_t committed_bytes = stats_of(heap).committed_bytes;
   free_range(heap, 0, 33);
-  for (size_t i = 0; i < 7; i++) new_block(heap, 3 * SIZE);
+  for (size_t i = 0; i < 9; i++) new_block(heap, 3 * SIZE);
   assert_in_range(stats_of(heap).committed_bytes, 0, committed_bytes);
+  fe_heap_destroy(heap);
+}
+
+/* In each unit about one block lives, so that the unit stays; what is free in it is used again. */
+static void larger_blocks_find_the_room_between_others(void **state) {
+  (void)state;
+  skip_without_bins();
+  enum { COUNT = 88, STEP = 11 };
+  fe_heap_t *heap = fe_heap_create(NULL);
+  fill(heap, COUNT, SIZE);
+  for (size_t i = 0; i < COUNT; i++) {
+    if (i % STEP != 0) fe_heap_free(heap, many[i]);
+  }
+  fe_heap_collect(heap, false);
+  size_t committed_bytes = stats_of(heap).committed_bytes;
+  for (size_t i = 0; i < COUNT / STEP; i++) new_block(heap, 3 * SIZE);
+  assert_int_equal(stats_of(heap).committed_bytes, committed_bytes);
+  for (size_t i = 0; i < COUNT; i += STEP) assert_true(pattern_holds(many[i], SIZE, SIZE));
   fe_heap_destroy(heap);
 }
 
@@ -136,29 +154,50 @@ static void not_much_waits(void **state) {
   fe_heap_destroy(heap);
 }
 
-/* Of a heap whose holder waits while others free all the rest, no more than these stay. */
 static void free_many(void *argument) {
   size_t *range = argument;
   for (size_t i = range[0]; i < range[1]; i++) fe_free(many[i]);
 }
 
-static void few_stay_when_others_free_the_rest(void **state) {
-  (void)state;
-  skip_without_bins();
+/* The holder frees each so-many-th block, and waits while others free all the rest. */
+static fe_heap_t *new_heap_with_few(size_t step) {
   fe_heap_t *heap = fe_heap_create(NULL);
   fill(heap, MANY, SIZE);
-  for (size_t i = 0; i < MANY; i += 4) {
+  for (size_t i = 0; i < MANY; i += step) {
     fe_heap_free(heap, many[i]);
     many[i] = NULL;
   }
   run_in_thread(free_many, (size_t[]){0, MANY});
   fe_trim();
+  return heap;
+}
+
+/* No more than what waits, though each such block lies in a unit of its own. */
+static void few_stay_when_others_free_the_rest(void **state) {
+  (void)state;
+  skip_without_bins();
+  fe_heap_t *heap = new_heap_with_few(16);
   fe_heap_stats_t stats = {.struct_size = sizeof stats};
   assert_true(fe_heap_stats_peek(heap, &stats));
   assert_int_equal(stats.used_bytes, 0);
   assert_in_range(stats.committed_bytes, 0, (1 + 32) * UNIT_BYTES);
   assert_int_equal(fe_heap_used_bytes(heap), 0);
   fe_heap_destroy(heap);
+}
+
+/* What is not asked for again shall not keep their units for good. */
+static void they_are_given_up_when_much_was_freed(void **state) {
+  (void)state;
+  skip_without_bins();
+  enum { LARGE = UNIT_BYTES * 16, LARGE_COUNT = 24 * MIB / LARGE };
+  assert_true(fe_option_set("purge_delay_ms", "60000"));
+  fe_heap_t *heap = new_heap_with_few(25);
+  assert_in_range(stats_of(heap).committed_bytes, 20 * UNIT_BYTES, (1 + 32) * UNIT_BYTES);
+  for (size_t i = 0; i < LARGE_COUNT; i++) many[i] = new_block(heap, LARGE);
+  free_range(heap, 0, LARGE_COUNT);
+  assert_in_range(stats_of(heap).committed_bytes, 0, (1 + 1) * UNIT_BYTES);
+  fe_heap_destroy(heap);
+  assert_true(fe_option_set("purge_delay_ms", "50"));
 }
 
 static void blocks_change_their_size_where_they_are(void **state) {
@@ -188,7 +227,7 @@ static void blocks_change_their_size_where_they_are(void **state) {
   }
 }
 
-/* Many small steps are few moves. */
+/* Many small steps are few moves, though something else comes to lie behind the block each time. */
 static void a_block_that_grows_by_little_seldom_moves(void **state) {
   (void)state;
   fe_heap_t *heap = fe_heap_create(NULL);
@@ -200,9 +239,11 @@ static void a_block_that_grows_by_little_seldom_moves(void **state) {
     char *grown = fe_heap_realloc(heap, block, size + size / 8);
     assert_non_null(grown);
     assert_true(pattern_holds(grown, size, 1));
-    moves += grown != block;
-    block = grown;
     size += size / 8;
+    if (grown == block) continue;
+    new_block(heap, size);
+    block = grown;
+    moves++;
   }
   if (!IS_CHECKED) assert_in_range(moves, 0, steps / 2);
   fe_heap_destroy(heap);
@@ -256,9 +297,11 @@ int main(void) {
       test_that(figures_leave_them_out),
       test_that(a_limit_counts_what_lives),
       test_that(larger_blocks_find_the_room_of_smaller_ones),
+      test_that(larger_blocks_find_the_room_between_others),
       test_that(all_goes_back_with_the_last_block),
       test_that(not_much_waits),
       test_that(few_stay_when_others_free_the_rest),
+      test_that(they_are_given_up_when_much_was_freed),
       test_that(blocks_change_their_size_where_they_are),
       test_that(a_block_that_grows_by_little_seldom_moves),
       test_that(all_sizes_change_all_the_time),

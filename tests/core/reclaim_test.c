@@ -72,6 +72,27 @@ static void many_empty_shards_come_back_by_the_frees_alone(void **state) {
   }
 }
 
+static void free_all(void *count) {
+  for (size_t i = 0; i < *(size_t *)count; i++) fe_free(scene.blocks[i]);
+}
+
+/* A look goes through all shards, so few must do for many: one for each eighth of them. */
+static void few_looks_do_for_many_empty_shards(void **state) {
+  (void)state;
+  size_t count = 3000; /* two in each unit */
+  fe_heap_t *heap = new_heap(NULL);
+  for (size_t i = 0; i < count; i++) {
+    scene.blocks[i] = fe_heap_alloc(heap, MEDIUM_MAX - 100);
+    assert_non_null(scene.blocks[i]);
+  }
+  size_t looks = peek(heap).drains;
+  run_in_thread(free_all, &count);
+  looks = peek(heap).drains - looks;
+  memset(scene.blocks, 0, count * sizeof *scene.blocks);
+  assert_in_range(looks, 1, count / 2 / 32);
+  fe_heap_destroy(heap);
+}
+
 /* -- Shards on their way ------------------------------------------------------------------------
  */
 
@@ -202,6 +223,7 @@ int main(void) {
       test_that(all_that_others_freed_comes_back_by_a_forced_collect),
       test_that(what_is_live_stays),
       test_that(many_empty_shards_come_back_by_the_frees_alone),
+      test_that(few_looks_do_for_many_empty_shards),
       test_that(a_waiting_shard_that_is_in_the_inbox_comes_back),
       test_that(a_visit_is_no_limit),
       test_that(a_request_that_finds_no_memory_gets_what_others_keep),

@@ -21,9 +21,9 @@ const char *__tsan_default_options(void) { return "report_thread_leaks=0"; }
 enum { BOXES = 600, KINDS = 7, THREADS_EACH = 2, HANG_SECONDS = 200, LEVELS = 3 };
 
 #if defined(__SANITIZE_THREAD__)
-enum { FORKS = 40, FORKS_WHILE_EMPTIED = 10 };
+enum { FORKS = 40, FORKS_WHILE_EMPTIED = 10, FORKS_OF_JUGGLER = 50 };
 #else
-enum { FORKS = 150, FORKS_WHILE_EMPTIED = 60 };
+enum { FORKS = 150, FORKS_WHILE_EMPTIED = 60, FORKS_OF_JUGGLER = 1000 };
 #endif
 
 typedef struct letter {
@@ -323,8 +323,72 @@ static void a_heap_that_others_look_into_is_whole_in_the_child(void **state) {
   fe_heap_destroy(heaps[0]);
 }
 
+/* -- A heap whose thread is cut off on a quick way ------------------------------------------------
+ *
+ * The thread takes a block and frees it again, all the time, of a size of which it has few: those
+ * that are free wait in bins. In the child the heap has what was live, and at most that block
+ * besides.
+ */
+
+enum { JUGGLED = UNIT_BYTES / 12, WAITING = 3, LIVE = 17 };
+
+typedef struct juggler {
+  _Atomic(fe_heap_t *) heap; /* its own, when it has begun */
+  size_t live_bytes;
+  atomic_size_t turns;
+} juggler_t;
+
+static void *juggle(void *argument) {
+  juggler_t *juggler = argument;
+  void *blocks[WAITING + LIVE];
+  for (size_t i = 0; i < WAITING + LIVE; i++) blocks[i] = fe_malloc(JUGGLED);
+  for (size_t i = 0; i < WAITING; i++) fe_free(blocks[i]);
+  juggler->live_bytes = fe_heap_used_bytes(fe_thread_heap());
+  atomic_store(&juggler->heap, fe_thread_heap());
+  while (!atomic_load_explicit(&is_over, memory_order_relaxed)) {
+    fe_free(fe_malloc(JUGGLED));
+    atomic_fetch_add_explicit(&juggler->turns, 1, memory_order_relaxed);
+  }
+  for (size_t i = WAITING; i < WAITING + LIVE; i++) fe_free(blocks[i]);
+  return NULL;
+}
+
+/* So that each fork finds it in another place. */
+static void wait_for_turns(juggler_t *juggler) {
+  size_t turns = atomic_load(&juggler->turns);
+  while (atomic_load(&juggler->turns) == turns) sched_yield();
+}
+
+static _Noreturn void find_what_was_live(const juggler_t *juggler) {
+  alarm(HANG_SECONDS);
+  fe_trim();
+  size_t used_bytes = peek(juggler->heap).used_bytes;
+  require(used_bytes >= juggler->live_bytes);
+  require(used_bytes - juggler->live_bytes <= fe_good_size(JUGGLED) + TRAILER);
+  _exit(0);
+}
+
+static void a_heap_whose_thread_was_cut_off_counts_what_is_live(void **state) {
+  (void)state;
+  juggler_t juggler = {.heap = NULL};
+  pthread_t thread;
+  assert_int_equal(pthread_create(&thread, NULL, juggle, &juggler), 0);
+  while (atomic_load(&juggler.heap) == NULL) sched_yield();
+  for (size_t number = 0; number < rounds_of(FORKS_OF_JUGGLER); number++) {
+    wait_for_turns(&juggler);
+    pid_t child = fork();
+    if (child == 0) find_what_was_live(&juggler);
+    wait_for(child, number);
+  }
+  atomic_store(&is_over, true);
+  pthread_join(thread, NULL);
+  atomic_store(&is_over, false);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+      /* First: when much was in use before, few forks cut the thread off where it matters. */
+      test_that(a_heap_whose_thread_was_cut_off_counts_what_is_live),
       test_that(children_take_over_the_heaps_of_threads_that_are_gone),
       test_that(a_heap_that_others_look_into_is_whole_in_the_child),
   };
