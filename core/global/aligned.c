@@ -3,8 +3,14 @@
 #include <errno.h>
 
 #include "core/global/global.h"
+#include "core/thread/registry.h"
 
-void *fe_heap_aligned_alloc(fe_heap_t *heap, size_t alignment, size_t size) {
+static inline bool is_alignment_for_posix(size_t alignment) {
+  return fe_is_power_of_two(alignment) && alignment % sizeof(void *) == 0;
+}
+
+static __attribute__((noinline)) void *alloc_slowly(fe_heap_t *heap, size_t alignment,
+                                                    size_t size) {
   if (!fe_is_power_of_two(alignment)) {
     errno = EINVAL;
     return NULL;
@@ -14,26 +20,45 @@ void *fe_heap_aligned_alloc(fe_heap_t *heap, size_t alignment, size_t size) {
   return block;
 }
 
+void *fe_heap_aligned_alloc(fe_heap_t *heap, size_t alignment, size_t size) {
+  void *block = NULL;
+  if (FE_LIKELY(fe_is_power_of_two(alignment))) {
+    block = fe_heap_alloc_aligned_quickly(heap, size, alignment);
+  }
+  return FE_LIKELY(block != NULL) ? block : alloc_slowly(heap, alignment, size);
+}
+
 int fe_heap_posix_memalign(fe_heap_t *heap, void **out, size_t alignment, size_t size) {
-  if (!fe_is_power_of_two(alignment) || alignment % sizeof(void *) != 0) return EINVAL;
+  if (!is_alignment_for_posix(alignment)) return EINVAL;
   int saved_errno = errno;
-  void *block = fe_heap_alloc_aligned(heap, size, alignment);
+  void *block = fe_heap_aligned_alloc(heap, alignment, size);
   errno = saved_errno;
   if (block == NULL) return ENOMEM;
   *out = block;
   return 0;
 }
 
-void *fe_aligned_alloc(size_t alignment, size_t size) {
+static __attribute__((noinline)) void *alloc_with_heap(size_t alignment, size_t size) {
   fe_heap_t *heap = fe_thread_heap();
-  return heap == NULL ? NULL : fe_heap_aligned_alloc(heap, alignment, size);
+  return heap == NULL ? NULL : alloc_slowly(heap, alignment, size);
+}
+
+void *fe_aligned_alloc(size_t alignment, size_t size) {
+  void *block = NULL;
+  if (FE_LIKELY(fe_is_power_of_two(alignment))) {
+    block = fe_heap_alloc_aligned_quickly(fe_registry_heap(), size, alignment);
+  }
+  return FE_LIKELY(block != NULL) ? block : alloc_with_heap(alignment, size);
 }
 
 void *fe_memalign(size_t alignment, size_t size) { return fe_aligned_alloc(alignment, size); }
 
 int fe_posix_memalign(void **out, size_t alignment, size_t size) {
+  if (!is_alignment_for_posix(alignment)) return EINVAL;
   int saved_errno = errno;
-  fe_heap_t *heap = fe_thread_heap();
+  void *block = fe_aligned_alloc(alignment, size);
   errno = saved_errno;
-  return heap == NULL ? ENOMEM : fe_heap_posix_memalign(heap, out, alignment, size);
+  if (block == NULL) return ENOMEM;
+  *out = block;
+  return 0;
 }

@@ -387,6 +387,9 @@ size_t fe_heap_mixed_bytes(const fe_heap_t *heap);
 /* Adds a shard with free blocks to the queue of its class. */
 void fe_heap_list_shard(fe_heap_t *heap, fe_shard_t *shard);
 
+/* Makes a shard of its class's queue the current one. */
+void fe_heap_prefer_shard(fe_heap_t *heap, fe_shard_t *shard);
+
 /* The current shard of its class is full and asleep: the next one becomes current. */
 void fe_heap_shelve_shard(fe_heap_t *heap, fe_shard_t *shard);
 

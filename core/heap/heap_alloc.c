@@ -33,21 +33,31 @@ static bool release_kept(fe_heap_t *heap, fe_shard_t *shard) {
   return true;
 }
 
+/* Whether the current shard has a free block, or has one now. */
+static bool refill(fe_heap_t *heap, fe_shard_t *shard) {
+  if (shard->free != NULL || (fe_heap_take_remote(heap, shard) && shard->free != NULL)) return true;
+  return release_kept(heap, shard) || extend(heap, shard);
+}
+
+/* Whether it could not be refilled since the limit forbids to hand one out. Else it is full, and
+ * leaves the queue, unless others freed something by now. */
+static bool is_limited(fe_heap_t *heap, fe_shard_t *shard) {
+  if (shard->kept != NULL || shard->capacity < shard->reserved) return true;
+  if (fe_remote_sleep(shard)) fe_heap_shelve_shard(heap, shard);
+  return false;
+}
+
 /* A current shard with a free block, made out of the queue; EMPTY if no shard of it has one, or
  * the limit forbids to hand one out: then the class still has a current shard. */
 static fe_shard_t *refill_current(fe_heap_t *heap, unsigned class_index) {
   for (;;) {
     fe_shard_t *shard = fe_heap_current(heap, class_index);
-    if (shard == &fe_shard_empty || shard->free != NULL) return shard;
-    bool has_more = fe_heap_take_remote(heap, shard) && shard->free != NULL;
-    if (has_more || release_kept(heap, shard) || extend(heap, shard)) return shard;
-    bool is_limited = shard->kept != NULL || shard->capacity < shard->reserved;
-    if (is_limited) return &fe_shard_empty;
-    if (fe_remote_sleep(shard)) fe_heap_shelve_shard(heap, shard);
+    if (shard == &fe_shard_empty || refill(heap, shard)) return shard;
+    if (is_limited(heap, shard)) return &fe_shard_empty;
   }
 }
 
-static fe_shard_t *add_shard(fe_heap_t *heap, unsigned class_index) {
+static fe_shard_t *add_shard(fe_heap_t *heap, unsigned class_index, bool is_aligned) {
   size_t block_size = fe_class_size(class_index);
   /* What is refused shall not cost a shard. */
   if (!fe_heap_may_hand_out(heap, block_size)) return &fe_shard_empty;
@@ -56,11 +66,16 @@ static fe_shard_t *add_shard(fe_heap_t *heap, unsigned class_index) {
   fe_run_t run;
   if (!fe_kept_take_unit(heap, &run)) return &fe_shard_empty;
   fe_shard_t *shard = fe_shard_init(&run, 0, &heap->inbox, FE_SHARD_BLOCKS);
-  fe_shard_init_blocks(shard, block_size, class_index, heap->colour++);
+  if (is_aligned) {
+    fe_shard_init_aligned_blocks(shard, block_size, class_index);
+  } else {
+    fe_shard_init_blocks(shard, block_size, class_index, heap->colour++);
+  }
   fe_heap_list_shard(heap, shard);
   fe_heap_add_shard_count(heap, 1);
   fe_count_shard_taken(heap, shard);
   fe_census_enter(shard);
+  if (is_aligned) fe_heap_prefer_shard(heap, shard);
   return refill_current(heap, class_index);
 }
 
@@ -85,7 +100,8 @@ static void *alloc_inside(fe_heap_t *heap, size_t size) {
   if (shard == &fe_shard_empty) {
     void *block = alloc_side_by_side(heap, class_index, size);
     if (block != NULL) return block;
-    if (fe_heap_current(heap, class_index) == &fe_shard_empty) shard = add_shard(heap, class_index);
+    if (fe_heap_current(heap, class_index) == &fe_shard_empty)
+      shard = add_shard(heap, class_index, false);
   }
   void *block = pop_counted(shard);
   if (FE_LIKELY(block != NULL) || FE_IS_TRACKED) return block;
@@ -100,8 +116,31 @@ static void *alloc_inside(fe_heap_t *heap, size_t size) {
 static fe_block_t *alloc_in_shard(fe_heap_t *heap, size_t size) {
   unsigned class_index = fe_class_of(size, heap->granule);
   fe_shard_t *shard = refill_current(heap, class_index);
-  if (fe_heap_current(heap, class_index) == &fe_shard_empty) shard = add_shard(heap, class_index);
+  if (fe_heap_current(heap, class_index) == &fe_shard_empty) {
+    shard = add_shard(heap, class_index, false);
+  }
   return pop_counted(shard);
+}
+
+/* The first shard in a class's queue whose blocks are aligned so; NULL: there is none. */
+static fe_shard_t *find_aligned(fe_heap_t *heap, unsigned class_index, size_t alignment) {
+  fe_shard_t *shard = fe_heap_current(heap, class_index);
+  if (shard == &fe_shard_empty) return NULL;
+  while (shard != NULL && !fe_shard_is_aligned(shard, alignment)) shard = shard->next;
+  return shard;
+}
+
+/* With an alignment up to FE_SHARD_ALIGNMENT_MAX, of which the size is a multiple, and so the size
+ * of its class: where the steps between classes are larger, these are multiples of it. */
+static fe_block_t *alloc_in_aligned_shard(fe_heap_t *heap, size_t size, size_t alignment) {
+  unsigned class_index = fe_class_of(size, heap->granule);
+  for (;;) {
+    fe_shard_t *shard = find_aligned(heap, class_index, alignment);
+    if (shard == NULL) return pop_counted(add_shard(heap, class_index, true));
+    fe_heap_prefer_shard(heap, shard);
+    if (refill(heap, shard)) return pop_counted(shard);
+    if (is_limited(heap, shard)) return NULL;
+  }
 }
 
 /* With an alignment above the granule, and a size of at least 1. */
@@ -110,6 +149,9 @@ static void *alloc_aligned(fe_heap_t *heap, size_t size, size_t alignment) {
   /* Blocks start at multiples of 16, and so does every second size of a granule of 8. */
   if (alignment == 16 && size <= FE_MEDIUM_MAX) {
     return alloc_in_shard(heap, (size + 15) & ~(size_t)15);
+  }
+  if (alignment <= FE_SHARD_ALIGNMENT_MAX && fe_align_up(size, alignment) <= FE_MEDIUM_MAX) {
+    return alloc_in_aligned_shard(heap, fe_align_up(size, alignment), alignment);
   }
   size_t padded = size + alignment - 16;
   if (padded > FE_MEDIUM_MAX || alignment > FE_MEDIUM_MAX) {

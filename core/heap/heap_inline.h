@@ -63,6 +63,19 @@ static inline void *fe_heap_alloc_medium(fe_heap_t *heap, size_t size) {
   return fe_checked_alloc(block != NULL ? block : fe_bins_take(heap, class_index), size);
 }
 
+/* With an alignment that is right, if the current shard of the class has blocks that are aligned
+ * so. The heap may be fe_heap_empty. */
+static inline void *fe_heap_alloc_aligned_quickly(fe_heap_t *heap, size_t size, size_t alignment) {
+  size_t wanted = fe_checked_size(size);
+  if (FE_UNLIKELY(alignment > FE_SHARD_ALIGNMENT_MAX || wanted - 1 >= FE_MEDIUM_MAX)) return NULL;
+  size_t rounded = fe_align_up(wanted, alignment);
+  if (FE_UNLIKELY(rounded > FE_MEDIUM_MAX)) return NULL;
+  fe_shard_t *shard = rounded <= FE_TINY_MAX ? fe_heap_current_of_size(heap, rounded)
+                                             : fe_heap_current(heap, fe_class_of_larger(rounded));
+  if (FE_UNLIKELY(!fe_shard_is_aligned(shard, alignment))) return NULL;
+  return fe_checked_alloc(fe_shard_alloc(shard), size);
+}
+
 /* Frees ptr if it is a block of this heap in an ordinary shard; whether it was. Every block on its
  * way back comes by here first. */
 static inline bool fe_heap_free_quickly(fe_heap_t *heap, void *ptr) {

@@ -75,6 +75,20 @@ static void unlist_shard(fe_heap_t *heap, fe_shard_t *shard) {
   }
 }
 
+void fe_heap_prefer_shard(fe_heap_t *heap, fe_shard_t *shard) {
+  fe_shard_t *before = fe_heap_current(heap, shard->class_index);
+  if (shard == before) return;
+  unlist_shard(heap, shard);
+  shard->next = before;
+  shard->prev = before->prev;
+  before->prev = shard;
+  set_current(heap, shard->class_index, shard);
+  fe_shard_set_state(before, FE_SHARD_WAITING);
+  show_owner(heap, before);
+  show_owner(heap, shard);
+  if (fe_shard_used(before) == 0) fe_heap_give_up_shard(heap, before);
+}
+
 void fe_heap_shelve_shard(fe_heap_t *heap, fe_shard_t *shard) {
   unlist_shard(heap, shard);
   fe_shard_set_state(shard, FE_SHARD_FULL);

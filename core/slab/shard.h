@@ -243,6 +243,18 @@ fe_shard_t *fe_shard_init(const fe_run_t *run, size_t header, fe_inbox_t *inbox,
 void fe_shard_init_blocks(fe_shard_t *shard, size_t block_size, unsigned class_index,
                           unsigned colour);
 
+/* The same with each block at a multiple of all powers of two that divide its size, up to
+ * FE_SHARD_ALIGNMENT_MAX. */
+void fe_shard_init_aligned_blocks(fe_shard_t *shard, size_t block_size, unsigned class_index);
+
+#define FE_SHARD_ALIGNMENT_MAX (FE_UNIT_SIZE / 16)
+
+/* Whether each block lies at a multiple of an alignment up to that, of which the size is one. One
+ * without room has no block that does not. */
+static inline bool fe_shard_is_aligned(const fe_shard_t *shard, size_t alignment) {
+  return (shard->start & (alignment - 1)) == 0;
+}
+
 /* Puts more blocks that were never used on the free list: as many as fit into `bytes`, at least
  * one. Returns how many; 0: there is no room left. Owner. */
 size_t fe_shard_extend(fe_shard_t *shard, size_t bytes);
