@@ -90,7 +90,11 @@ static FE_COLD void *realloc_without_heap(void *ptr, size_t size) {
 
 void *fe_realloc(void *ptr, size_t size) {
   fe_heap_t *heap = fe_registry_heap();
-  if (FE_LIKELY(heap != &fe_heap_empty)) return fe_heap_realloc(heap, ptr, size);
+  if (FE_LIKELY(ptr != NULL) && FE_LIKELY(size != 0)) {
+    fe_global_check(ptr, "fe_realloc");
+    if (FE_LIKELY(fe_global_has_size(heap, ptr, size))) return ptr;
+  }
+  if (FE_LIKELY(heap != &fe_heap_empty)) return fe_global_realloc_slowly(heap, ptr, size);
   return realloc_without_heap(ptr, size);
 }
 

@@ -24,4 +24,22 @@ static inline void fe_global_check(const void *ptr, const char *function) {
 #endif
 }
 
+/* Reallocates a block, or NULL, when the quick way does not do. NULL: no memory, and ENOMEM; or the
+ * size is 0. */
+void *fe_global_realloc_slowly(fe_heap_t *heap, void *ptr, size_t size);
+
+/* The quick way of a reallocation: whether a block of one of the heap's shards, of which it uses at
+ * least half, may stay as it is. The heap may be fe_heap_empty. */
+static inline bool fe_global_has_size(const fe_heap_t *heap, const void *ptr, size_t size) {
+  if (FE_IS_TRACKED) return false;
+  const fe_shard_t *shard = fe_shard_of(ptr);
+  size_t usable = 0;
+  if (fe_shard_owner(shard) == heap) {
+    usable = shard->block_size;
+  } else if (shard->kind == FE_SHARD_MIXED && fe_heap_of(shard) == heap) {
+    usable = fe_mixed_block_size(shard, ptr);
+  }
+  return size <= usable && size >= usable / 2;
+}
+
 #endif /* FERROC_CORE_GLOBAL_GLOBAL_H */

@@ -56,26 +56,18 @@ static bool resize_large(fe_heap_t *heap, void *ptr, size_t size) {
   return is_at_home(heap, ptr) && fe_large_resize_elsewhere(shard, ptr, size);
 }
 
-/* The quick way: a block of one of the heap's shards stays as it is. */
-static bool has_fitting_size(const fe_heap_t *heap, const void *ptr, size_t size) {
-  if (FE_IS_TRACKED) return false;
-  const fe_shard_t *shard = fe_shard_of(ptr);
-  size_t usable = 0;
-  if (fe_shard_owner(shard) == heap) {
-    usable = shard->block_size;
-  } else if (shard->kind == FE_SHARD_MIXED && fe_heap_of(shard) == heap) {
-    usable = fe_mixed_block_size(shard, ptr);
-  }
-  return size <= usable && size >= usable / 2;
-}
+/* Up to here by half. */
+#define FE_GROWS_BY_HALF_MAX 4096
 
-/* A block that grows by little is likely to do so again: it gets a quarter more than it needs, so
- * that many small steps are few moves; but not where a limit is set, which others may reach for it.
- * The idea is rpmalloc's, where it is three eighths. 0: as much as it needs will do. */
+/* A block that grows by little is likely to do so again: it gets a half or a quarter more than it
+ * needs, so that many small steps are few moves; but not where a limit is set, which others may
+ * reach for it. The idea is rpmalloc's, where it is three eighths. 0: as much as it needs will do.
+ */
 static size_t size_to_grow_to(const fe_heap_t *heap, size_t usable, size_t size) {
   bool is_small_step = size > usable && size - usable <= usable / 4;
   if (FE_IS_TRACKED || !is_small_step || size > FE_MEDIUM_MAX / 5 * 4) return 0;
-  return fe_budget_is_limited(&heap->budget) ? 0 : size + size / 4;
+  if (fe_budget_is_limited(&heap->budget)) return 0;
+  return size + (size <= FE_GROWS_BY_HALF_MAX ? size / 2 : size / 4);
 }
 
 /* The same in mixed memory of the heap's. */
@@ -148,7 +140,7 @@ static void *move_block(fe_heap_t *heap, void *ptr, size_t usable, size_t size) 
   return moved;
 }
 
-static __attribute__((noinline)) void *realloc_slowly(fe_heap_t *heap, void *ptr, size_t size) {
+void *fe_global_realloc_slowly(fe_heap_t *heap, void *ptr, size_t size) {
   if (ptr == NULL) return fe_heap_alloc(heap, size);
   if (size == 0) {
     fe_heap_free(heap, ptr);
@@ -161,8 +153,8 @@ static __attribute__((noinline)) void *realloc_slowly(fe_heap_t *heap, void *ptr
 
 void *fe_heap_realloc(fe_heap_t *heap, void *ptr, size_t size) {
   if (ptr != NULL) fe_global_check(ptr, "fe_heap_realloc");
-  if (ptr != NULL && size != 0 && has_fitting_size(heap, ptr, size)) return ptr;
-  return realloc_slowly(heap, ptr, size);
+  if (ptr != NULL && size != 0 && fe_global_has_size(heap, ptr, size)) return ptr;
+  return fe_global_realloc_slowly(heap, ptr, size);
 }
 
 /* -- fe_heap_resize: the sizes come from the caller, so none is looked up -- */
