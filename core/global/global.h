@@ -8,6 +8,9 @@
 /* Allocates from the calling thread's heap, which is made if need be. NULL and ENOMEM. */
 void *fe_global_alloc_slowly(size_t size);
 
+/* Allocates from a heap when the quick way for small sizes does not do. NULL and ENOMEM. */
+void *fe_global_heap_alloc_slowly(fe_heap_t *heap, size_t size);
+
 /* Frees a block that is not in an ordinary shard of `heap`, the one that the caller uses. */
 void fe_global_free_slowly(fe_heap_t *heap, void *ptr);
 
