@@ -64,8 +64,10 @@ void *fe_heap_resize(void *heap_or_null, void *ptr, size_t old_size, size_t new_
   }
   size_t new_top; /* of a block of new_size: the offset of its last byte */
   if (FE_LIKELY(__builtin_sub_overflow(new_size, 1, &new_top))) {
-    if (FE_LIKELY(fe_heap_free_quickly(heap, ptr))) return NULL;
-    return resize_free_slowly(heap, ptr);
+    void *block = ptr;
+    __asm__("" : "+r"(block)); /* else compilers copy it to where the way below returns it */
+    if (FE_LIKELY(fe_heap_free_quickly(heap, block))) return NULL;
+    return resize_free_slowly(heap, block);
   }
   /* Classes end at multiples of 8, so sizes that round up to the same multiple share one. */
   size_t difference = (old_size - 1) ^ new_top;

@@ -81,7 +81,7 @@ static inline void *fe_heap_alloc_aligned_quickly(fe_heap_t *heap, size_t size, 
 static inline bool fe_heap_free_quickly(fe_heap_t *heap, void *ptr) {
   if (!fe_checked_free(ptr)) return true;
   fe_shard_t *shard = fe_shard_of(ptr);
-  if (FE_UNLIKELY(fe_shard_owner(shard) != heap)) return false;
+  if (FE_UNLIKELY(!fe_shard_is_owned_by(shard, heap))) return false;
   fe_shard_push(shard, ptr);
   if (FE_UNLIKELY(fe_shard_count_down(shard)) && !fe_shard_is_quiet(shard)) {
     fe_heap_shard_emptied(heap, shard);

@@ -130,6 +130,19 @@ static inline struct fe_heap *fe_shard_owner(const fe_shard_t *shard) {
   return atomic_load_explicit(&((fe_shard_t *)shard)->owner, memory_order_relaxed);
 }
 
+/* Whether that is the owner; in one instruction where compilers make two of it. */
+#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
+static inline bool fe_shard_is_owned_by(const fe_shard_t *shard, const struct fe_heap *heap) {
+  bool is_owned;
+  __asm__ volatile("cmpq %2, %1" : "=@cce"(is_owned) : "m"(shard->owner), "r"(heap));
+  return is_owned;
+}
+#else
+static inline bool fe_shard_is_owned_by(const fe_shard_t *shard, const struct fe_heap *heap) {
+  return fe_shard_owner(shard) == heap;
+}
+#endif
+
 static inline void fe_shard_set_owner(fe_shard_t *shard, struct fe_heap *owner) {
   atomic_store_explicit(&shard->owner, owner, memory_order_relaxed);
 }
