@@ -279,7 +279,6 @@ void *fe_large_move(fe_heap_t *heap, void *ptr, size_t size) {
 void fe_large_give(fe_heap_t *heap, fe_shard_t *shard) {
   if (!heap->is_permanent) unlink_large(heap, shard);
   fe_budget_uncharge(&heap->budget, shard->block_size);
-  fe_figure_add(&heap->large_taken_bytes, -shard->block_size);
   fe_run_t run = fe_shard_run(shard);
   if (fe_census_leave(shard)) fe_arenas_give(heap->context->arenas, &run);
 }
@@ -287,6 +286,7 @@ void fe_large_give(fe_heap_t *heap, fe_shard_t *shard) {
 bool fe_large_free(fe_heap_t *heap, fe_shard_t *shard) {
   if (fe_large_keep(heap, shard)) return false;
   fe_count_large_free(heap, shard);
+  fe_figure_add(&heap->large_taken_bytes, -shard->block_size);
   fe_large_give(heap, shard);
   return true;
 }

@@ -1,6 +1,9 @@
 /* The runs of freed large blocks that wait for others count as free: in all figures, and where a
  * limit is.
  */
+#include <pthread.h>
+#include <stdatomic.h>
+
 #include "tests/core/large_runs.h"
 #include "tests/core/limits.h"
 
@@ -81,6 +84,38 @@ static void the_peak_is_exact(void **state) {
     fe_heap_free(heap, block);
     assert_int_equal(stats_of(heap).peak_used_bytes, peak);
   }
+  fe_heap_destroy(heap);
+}
+
+/* What is read while runs come and go is at most what lived at some time. Seen wrong once in a
+ * million looks, if the figures of a block that goes and of one that comes are put together. */
+static atomic_bool is_over;
+
+static void *read_figures(void *heap) {
+  while (!atomic_load(&is_over)) {
+    fe_heap_stats_t stats = peek(heap);
+    require(stats.used_bytes <= (LONGEST + 1) * UNIT_BYTES);
+    require(stats.large_used_bytes <= (LONGEST + 1) * UNIT_BYTES);
+    require(stats.peak_used_bytes <= (LONGEST + 1) * UNIT_BYTES);
+  }
+  return NULL;
+}
+
+static void others_read_no_more_than_lives(void **state) {
+  (void)state;
+  random_source_t source = {random_seed()};
+  fe_heap_t *heap = new_heap(NULL);
+  pthread_t reader;
+  assert_int_equal(pthread_create(&reader, NULL, read_figures, heap), 0);
+  for (size_t round = 0; round < rounds_of(100 * 1000); round++) {
+    size_t size = MEDIUM_MAX + 1 + random_below(&source, units(LONGEST) - MEDIUM_MAX);
+    void *block = fe_heap_alloc(heap, size);
+    require(block != NULL);
+    if (round % 4 == 0) fe_heap_collect(heap, false);
+    fe_heap_free(heap, block);
+  }
+  atomic_store(&is_over, true);
+  assert_int_equal(pthread_join(reader, NULL), 0);
   fe_heap_destroy(heap);
 }
 
@@ -176,6 +211,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       test_that(figures_leave_out_what_waits),
       test_that(the_peak_is_exact),
+      test_that(others_read_no_more_than_lives),
       test_that(a_limit_holds_to_the_byte),
       test_that(shorter_blocks_leave_the_rest_of_a_limit),
       test_that(a_limit_holds_after_blocks_of_many_sizes),
