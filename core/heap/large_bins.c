@@ -118,6 +118,17 @@ void *fe_large_alloc_quickly(fe_heap_t *heap, size_t size) {
 
 /* -- Freeing -- */
 
+/* Gives back so many that so many units are left, or a few less: the longest first. */
+static FE_COLD void give_down_to(fe_heap_t *heap, size_t unit_count) {
+  fe_large_bins_t *bins = bins_of(heap);
+  bins->unit_limit = 0;
+  for (size_t index = FE_LARGE_UNITS_MAX; index-- > 0;) {
+    while (bins->first[index] != NULL && fe_figure_get(&bins->unit_count) > unit_count) {
+      fe_large_give(heap, pop(bins, index));
+    }
+  }
+}
+
 /* Whether a run is one that may wait. Those that are chunks of their own have more units. Where a
  * limit is near, or the heap watches, nothing waits. */
 static inline bool may_wait(const fe_heap_t *heap, const fe_shard_t *shard) {
@@ -143,6 +154,7 @@ static size_t units_that_may_wait(const fe_heap_t *heap, size_t least) {
 bool fe_large_keep(fe_heap_t *heap, fe_shard_t *shard) {
   if (!may_wait(heap, shard)) return false;
   size_t limit = units_that_may_wait(heap, FE_LARGE_BINS_UNITS_MAX);
+  if (fe_heap_waiting_units(heap) > limit) give_down_to(heap, limit); /* less lives than before */
   bins_of(heap)->unit_limit = limit;
   if (fe_heap_waiting_units(heap) + shard->unit_count > limit) return false;
   keep(heap, shard);
@@ -163,17 +175,6 @@ void fe_large_free_by_holder(fe_heap_t *heap, fe_shard_t *shard, void *ptr) {
 }
 
 /* -- Giving back -- */
-
-/* So that so many units are left, or a few less: the longest first. */
-static FE_COLD void give_down_to(fe_heap_t *heap, size_t unit_count) {
-  fe_large_bins_t *bins = bins_of(heap);
-  bins->unit_limit = 0;
-  for (size_t index = FE_LARGE_UNITS_MAX; index-- > 0;) {
-    while (bins->first[index] != NULL && fe_figure_get(&bins->unit_count) > unit_count) {
-      fe_large_give(heap, pop(bins, index));
-    }
-  }
-}
 
 void fe_large_bins_empty(fe_heap_t *heap) {
   if (fe_heap_waiting_units(heap) > 0) give_down_to(heap, 0);

@@ -198,6 +198,23 @@ static void what_waits_goes_back(void **state) {
   }
 }
 
+/* Two runs of the longest, or a sixteenth of what lives; also when less and less does. */
+static void not_much_waits(void **state) {
+  (void)state;
+  enum { COUNT = 90 };
+  void *blocks[COUNT];
+  fe_heap_t *heap = new_heap(NULL);
+  for (size_t i = 0; i < COUNT; i++) blocks[i] = new_block(heap, units(LONGEST));
+  for (size_t i = 0; i < COUNT; i++) {
+    fe_heap_free(heap, blocks[i]);
+    size_t waits = waiting_bytes(heap);
+    size_t share = (fe_heap_used_bytes(heap) + waits + units(LONGEST)) / 16;
+    size_t least = (2 * LONGEST + 4) * UNIT_BYTES;
+    assert_in_range(waits, 0, share > least ? share : least);
+  }
+  fe_heap_destroy(heap);
+}
+
 static void what_waits_ends_with_its_heap(void **state) {
   (void)state;
   size_t taken_bytes = arenas_stats_of(NULL).taken_bytes;
@@ -234,6 +251,7 @@ int main(void) {
       test_that(a_block_grows_into_a_run_that_waits_behind_it),
       test_that(a_block_that_another_thread_freed_comes_back),
       test_that_ends(what_waits_goes_back),
+      test_that(not_much_waits),
       test_that(what_waits_ends_with_its_heap),
       test_that(what_waits_is_had_before_a_request_is_refused),
   };
