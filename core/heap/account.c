@@ -111,11 +111,13 @@ static void wake_full(fe_heap_t *heap) {
 }
 
 void fe_account_tighten(fe_heap_t *heap) {
+  bool is_tight = fe_account_is_tight(&heap->account);
+  /* What others freed may come to wait for large blocks. */
+  if (!is_tight) fe_heap_drain(heap);
   fe_large_bins_empty(heap);
   fe_account_trim_large(heap);
-  if (fe_account_is_tight(&heap->account)) return;
+  if (is_tight) return;
   wait_for_room(heap);
-  fe_heap_drain(heap);
   wake_full(heap);
   fe_bins_empty(heap);
   for_each_queued(heap, close_shard);

@@ -141,9 +141,14 @@ static bool resize_where_it_is(fe_heap_t *heap, fe_shard_t *shard, size_t after)
   return !is_worth_giving(before, after) || resize_run(heap, shard, before, after);
 }
 
-/* Whoever does not hold the heap cannot close its quick ways to make room for more. */
+/* Whoever does not hold the heap cannot close its quick ways to make room for more, nor take in
+ * what others freed. */
 static bool charge_more(fe_heap_t *heap, size_t bytes, bool is_holder) {
-  if (is_holder) return fe_account_charge_large(heap, bytes);
+  if (is_holder) {
+    fe_heap_settle(heap);
+    if (fe_inbox_has_some(&heap->inbox)) fe_heap_drain(heap);
+    return fe_account_charge_large(heap, bytes);
+  }
   bool is_charged = fe_budget_charge(&heap->budget, bytes);
   heap->account.refused_bytes = is_charged ? 0 : bytes;
   return is_charged;

@@ -6,6 +6,7 @@
 
 #include "tests/core/large_runs.h"
 #include "tests/core/limits.h"
+#include "tests/core/resize_ways.h"
 
 /* -- Figures -- */
 
@@ -207,6 +208,26 @@ static void a_limit_holds_after_blocks_of_many_sizes(void **state) {
   fe_heap_destroy(parent);
 }
 
+static void free_block(void *block) { fe_free(block); }
+
+/* What others freed is for the block that grows where it is, though nobody took it in yet. */
+static void a_block_grows_by_what_others_freed_at_the_limit(void **state) {
+  (void)state;
+  if (IS_CHECKED) skip();
+  for (size_t i = 0; i < 2 * WAY_COUNT; i++) {
+    bool was_refused = i % 2 == 1;
+    fe_heap_t *heap = new_heap(NULL);
+    void *block = new_block(heap, units(2));
+    void *freed = new_block(heap, units(2));
+    limit_to(heap, fe_heap_used_bytes(heap));
+    if (was_refused) assert_null(fe_heap_alloc(heap, units(1)));
+    run_in_thread(free_block, freed);
+    assert_ptr_equal(ways[i / 2](heap, block, units(2), units(3)), block);
+    assert_true(pattern_holds(block, units(2), units(2)));
+    fe_heap_destroy(heap);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       test_that(figures_leave_out_what_waits),
@@ -215,6 +236,7 @@ int main(void) {
       test_that(a_limit_holds_to_the_byte),
       test_that(shorter_blocks_leave_the_rest_of_a_limit),
       test_that(a_limit_holds_after_blocks_of_many_sizes),
+      test_that(a_block_grows_by_what_others_freed_at_the_limit),
   };
   return cmocka_run_group_tests_name("large_bins_figures", tests, NULL, NULL);
 }
