@@ -77,9 +77,12 @@ static void alignments_are_kept_to(void **state) {
   fe_heap_destroy(heap);
 }
 
+/* From a run that was all zeros when it was taken. */
 static void calloc_gives_zeros(void **state) {
   (void)state;
-  fe_heap_t *heap = heap_with_run(NULL, SOME);
+  fe_arenas_t *arenas = fe_arenas_create(&fe_base_mmap, NULL, 0);
+  fe_context_t *context = fe_context_create(arenas);
+  fe_heap_t *heap = heap_with_run(context, SOME);
   for (int i = 0; i < 3; i++) {
     char *block = fe_heap_calloc(heap, 1, units(SOME) - 1000);
     assert_true(all_zero(block, fe_malloc_size(block)));
@@ -87,6 +90,8 @@ static void calloc_gives_zeros(void **state) {
     fe_heap_free(heap, block);
   }
   fe_heap_destroy(heap);
+  assert_true(fe_context_destroy(context));
+  assert_true(fe_arenas_destroy(arenas));
 }
 
 /* Three blocks side by side, of which the one in the middle goes. */
