@@ -56,15 +56,10 @@ static inline size_t fe_heap_binned_bytes(const fe_heap_t *heap) {
   return fe_figure_get(&fe_heap_more_figures(heap)->bins.bytes);
 }
 
-/* Units that wait for large blocks, and bytes in blocks that these had last. */
+/* Units that wait for large blocks. */
 static inline size_t fe_heap_waiting_units(const fe_heap_t *heap) {
   if (!fe_heap_has_more_figures(heap)) return 0;
   return fe_figure_get(&fe_heap_more_figures(heap)->large_bins.unit_count);
-}
-
-static inline size_t fe_heap_waiting_bytes(const fe_heap_t *heap) {
-  if (!fe_heap_has_more_figures(heap)) return 0;
-  return fe_figure_get(&fe_heap_more_figures(heap)->large_bins.bytes);
 }
 
 /* The same, and those that wait for shards. */
@@ -78,7 +73,7 @@ static inline size_t fe_heap_kept_units(const fe_heap_t *heap) {
 static inline size_t fe_heap_large_bytes(const fe_heap_t *heap) {
   size_t freed =
       atomic_load_explicit(&((fe_heap_t *)heap)->large_freed.bytes, memory_order_acquire);
-  return fe_figure_get(&heap->large_taken_bytes) - freed - fe_heap_waiting_bytes(heap);
+  return fe_figure_get(&heap->large_taken_bytes) - freed;
 }
 
 static inline size_t fe_less(size_t figure, size_t by) { return figure > by ? figure - by : 0; }

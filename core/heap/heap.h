@@ -86,7 +86,7 @@ struct fe_heap {
   _Atomic(fe_shard_t *) current[FE_CLASS_COUNT];
   fe_shard_t *full;  /* shards without a free block */
   fe_shard_t *large; /* large and huge blocks, unless the heap is permanent */
-  /* Bytes in large blocks, with those in large_freed, and those that wait; read by all, relaxed. */
+  /* Bytes in large blocks, with those in large_freed; read by all, relaxed. */
   _Atomic(size_t) large_taken_bytes;
   fe_mixed_list_t mixed;
   fe_account_t account;

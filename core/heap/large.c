@@ -143,9 +143,14 @@ static bool resize_where_it_is(fe_heap_t *heap, fe_shard_t *shard, size_t after)
   return !is_worth_giving(before, after) || resize_run(heap, shard, before, after);
 }
 
-/* Whoever does not hold the heap cannot close its quick ways to make room for more. */
+/* Whoever does not hold the heap cannot close its quick ways to make room for more, nor take in
+ * what others freed. */
 static bool charge_more(fe_heap_t *heap, size_t bytes, bool is_holder) {
-  if (is_holder) return fe_account_charge_large(heap, bytes);
+  if (is_holder) {
+    fe_heap_settle(heap);
+    if (fe_inbox_has_some(&heap->inbox)) fe_heap_drain(heap);
+    return fe_account_charge_large(heap, bytes);
+  }
   bool is_charged = fe_budget_charge(&heap->budget, bytes);
   heap->account.refused_bytes = is_charged ? 0 : bytes;
   return is_charged;
@@ -281,7 +286,6 @@ void *fe_large_move(fe_heap_t *heap, void *ptr, size_t size) {
 void fe_large_give(fe_heap_t *heap, fe_shard_t *shard) {
   if (!heap->is_permanent) unlink_large(heap, shard);
   fe_budget_uncharge(&heap->budget, shard->block_size);
-  fe_figure_add(&heap->large_taken_bytes, -shard->block_size);
   fe_run_t run = fe_shard_run(shard);
   if (fe_census_leave(shard)) fe_arenas_give(heap->context->arenas, &run);
 }
@@ -289,6 +293,7 @@ void fe_large_give(fe_heap_t *heap, fe_shard_t *shard) {
 bool fe_large_free(fe_heap_t *heap, fe_shard_t *shard) {
   if (fe_large_keep(heap, shard)) return false;
   fe_count_large_free(heap, shard);
+  fe_figure_add(&heap->large_taken_bytes, -shard->block_size);
   fe_large_give(heap, shard);
   return true;
 }

@@ -12,29 +12,24 @@ static fe_large_bins_t *bins_of(const fe_heap_t *heap) {
   return &fe_heap_more_figures(heap)->large_bins;
 }
 
-/* `unit_count` and `bytes` wrap around for less. */
-static inline void count(fe_large_bins_t *bins, size_t unit_count, size_t bytes) {
-  fe_figure_add(&bins->unit_count, unit_count);
-  fe_figure_add(&bins->bytes, bytes);
-}
-
 /* The first run of a list that is not empty. */
 static inline fe_shard_t *pop(fe_large_bins_t *bins, size_t index) {
   fe_shard_t *shard = bins->first[index];
   bins->first[index] = shard->waiting_next;
   if (shard->waiting_next == NULL) bins->has_run &= ~((uint64_t)1 << index);
   fe_shard_set_state(shard, FE_SHARD_CURRENT);
-  count(bins, -(index + 1), -shard->block_size);
+  fe_figure_add(&bins->unit_count, -(index + 1));
   return shard;
 }
 
-static inline void push(fe_large_bins_t *bins, fe_shard_t *shard) {
+static inline void push(fe_heap_t *heap, fe_large_bins_t *bins, fe_shard_t *shard) {
   size_t index = shard->unit_count - 1;
   shard->waiting_next = bins->first[index];
   bins->first[index] = shard;
   bins->has_run |= (uint64_t)1 << index;
   fe_shard_set_state(shard, FE_SHARD_WAITING);
-  count(bins, index + 1, shard->block_size);
+  fe_figure_add(&bins->unit_count, index + 1);
+  fe_figure_add(&heap->large_taken_bytes, -shard->block_size);
 }
 
 /* -- Allocating -- */
@@ -66,10 +61,9 @@ static inline size_t place(fe_heap_t *heap, fe_shard_t *shard, size_t size, size
 }
 
 /* Whether fe_count_peak has something to do. */
-static inline bool is_new_peak(const fe_heap_t *heap, const fe_more_figures_t *figures) {
-  size_t large_bytes = fe_figure_get(&heap->large_taken_bytes) -
-                       fe_figure_get(&heap->large_freed.bytes) -
-                       fe_figure_get(&figures->large_bins.bytes);
+static inline bool is_new_peak(const fe_heap_t *heap) {
+  size_t large_bytes =
+      fe_figure_get(&heap->large_taken_bytes) - fe_figure_get(&heap->large_freed.bytes);
   size_t now = fe_figure_get(&heap->figures.shard_bytes) +
                fe_figure_get(&heap->nursery.used_bytes) + large_bytes;
   return now > fe_figure_get(&heap->figures.peak_bytes);
@@ -82,13 +76,13 @@ static inline bool enter(fe_heap_t *heap, fe_shard_t *shard, size_t block_size, 
   size_t more = block_size - shard->block_size; /* wraps around for less */
   if (FE_UNLIKELY(!fe_account_recharge_large(heap, &heap->account, more))) return false;
   shard->block_size = block_size;
-  fe_figure_add(&heap->large_taken_bytes, more);
+  fe_figure_add(&heap->large_taken_bytes, block_size);
   fe_more_figures_t *figures = fe_heap_more_figures(heap);
   size_t slack = block_size - size;
   atomic_store_explicit(&shard->published, (uint32_t)slack, memory_order_relaxed);
   fe_figure_add(&figures->large_slack, slack);
   fe_figure_add(&figures->event[FE_HEAP_LARGE_ALLOC], 1);
-  if (FE_UNLIKELY(is_new_peak(heap, figures))) note_peak(heap);
+  if (FE_UNLIKELY(is_new_peak(heap))) note_peak(heap);
   return true;
 }
 
@@ -123,6 +117,17 @@ void *fe_large_alloc_quickly(fe_heap_t *heap, size_t size) {
 
 /* -- Freeing -- */
 
+/* Gives back so many that so many units are left, or a few less: the longest first. */
+static FE_COLD void give_down_to(fe_heap_t *heap, size_t unit_count) {
+  fe_large_bins_t *bins = bins_of(heap);
+  bins->unit_limit = 0;
+  for (size_t index = FE_LARGE_UNITS_MAX; index-- > 0;) {
+    while (bins->first[index] != NULL && fe_figure_get(&bins->unit_count) > unit_count) {
+      fe_large_give(heap, pop(bins, index));
+    }
+  }
+}
+
 /* Whether a run is one that may wait. Those that are chunks of their own have more units. Where a
  * limit is near, or the heap watches, nothing waits. */
 static inline bool may_wait(const fe_heap_t *heap, const fe_shard_t *shard) {
@@ -135,7 +140,7 @@ static inline void keep(fe_heap_t *heap, fe_shard_t *shard) {
   fe_more_figures_t *figures = fe_heap_more_figures(heap);
   fe_figure_add(&figures->large_slack, -(size_t)fe_small_figure_get(&shard->published));
   fe_figure_add(&figures->event[FE_HEAP_LARGE_FREE], 1);
-  push(&figures->large_bins, shard);
+  push(heap, &figures->large_bins, shard);
   fe_heap_after_kept(heap);
 }
 
@@ -148,6 +153,7 @@ static size_t units_that_may_wait(const fe_heap_t *heap, size_t least) {
 bool fe_large_keep(fe_heap_t *heap, fe_shard_t *shard) {
   if (!may_wait(heap, shard)) return false;
   size_t limit = units_that_may_wait(heap, FE_LARGE_BINS_UNITS_MAX);
+  if (fe_heap_waiting_units(heap) > limit) give_down_to(heap, limit); /* less lives than before */
   bins_of(heap)->unit_limit = limit;
   if (fe_heap_waiting_units(heap) + shard->unit_count > limit) return false;
   keep(heap, shard);
@@ -168,17 +174,6 @@ void fe_large_free_by_holder(fe_heap_t *heap, fe_shard_t *shard, void *ptr) {
 }
 
 /* -- Giving back -- */
-
-/* So that so many units are left, or a few less: the longest first. */
-static FE_COLD void give_down_to(fe_heap_t *heap, size_t unit_count) {
-  fe_large_bins_t *bins = bins_of(heap);
-  bins->unit_limit = 0;
-  for (size_t index = FE_LARGE_UNITS_MAX; index-- > 0;) {
-    while (bins->first[index] != NULL && fe_figure_get(&bins->unit_count) > unit_count) {
-      fe_large_give(heap, pop(bins, index));
-    }
-  }
-}
 
 void fe_large_bins_empty(fe_heap_t *heap) {
   if (fe_heap_waiting_units(heap) > 0) give_down_to(heap, 0);

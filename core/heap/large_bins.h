@@ -1,7 +1,7 @@
 /* The runs of freed large blocks, which wait for a moment for the next blocks of as many units: in
  * a list for each number of units, where they are found without a search, and without a word that
- * other heaps use. They stay shards, in the state WAITING, and in the heap's books, with their
- * charge, as if their blocks were live; `bytes` tells how much of what the books say is not.
+ * other heaps use. They stay shards, in the state WAITING, and charged for, as if their blocks were
+ * live; the figures do without them.
  *
  * They go back to the arenas when they are more than a few units or a share of what is live, when
  * the heap needs units that they are not, when a limit needs their charge, and as kept.h has it.
@@ -25,9 +25,7 @@ struct fe_heap;
 #define FE_LARGE_BINS_LONGER 8
 
 typedef struct fe_large_bins {
-  /* In all lists; written inside, read by all, relaxed. */
-  _Atomic(size_t) unit_count;
-  _Atomic(size_t) bytes;                 /* of the blocks that there were */
+  _Atomic(size_t) unit_count;            /* in all lists; written inside, read by all, relaxed */
   size_t unit_limit;                     /* so many may wait; 0: to be counted anew */
   uint64_t has_run;                      /* a bit for each list that is not empty */
   fe_shard_t *first[FE_LARGE_UNITS_MAX]; /* of one unit, of two, ... */
