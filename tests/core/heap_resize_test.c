@@ -236,7 +236,8 @@ static void families_may_be_mixed(void **state) {
     free_by_family(heap, aligned, 48, aligned != NULL);
     for (size_t j = 0; j < COUNT; j++) free_by_family(heap, blocks[j], SIZE, frees(j));
     assert_int_equal(fe_heap_used_bytes(heap), 0);
-    assert_true(shard_count_of(heap) <= 1);
+    /* One of each class may stay; the aligned block may have been of another one. */
+    assert_in_range(shard_count_of(heap), 0, aligned != NULL ? 2 : 1);
     fe_heap_destroy(heap);
   }
 }
