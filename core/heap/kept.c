@@ -18,7 +18,14 @@ static fe_run_t pop(fe_kept_t *kept) {
   return (fe_run_t){.arena = unit->arena, .start = (char *)unit, .unit_count = 1};
 }
 
+static void note_taken(fe_heap_t *heap) {
+  if (!fe_heap_has_more_figures(heap)) return;
+  fe_kept_t *kept = kept_of(heap);
+  if (kept->again_count < kept->given_count) kept->again_count++;
+}
+
 bool fe_kept_take_unit(fe_heap_t *heap, fe_run_t *run) {
+  note_taken(heap);
   if (count_units(heap) > 0) {
     kept_of(heap)->was_used = true;
     *run = pop(kept_of(heap));
@@ -28,15 +35,19 @@ bool fe_kept_take_unit(fe_heap_t *heap, fe_run_t *run) {
   return fe_context_take(heap->context, 1, run);
 }
 
-/* Where a limit is near, or the heap watches, none stays. */
+/* Where a limit is near, none stays. */
 static bool may_stay(const fe_heap_t *heap) {
-  if (FE_IS_TRACKED || heap->watch.is_on) return false;
+  if (FE_IS_TRACKED) return false;
   if (fe_account_state(&heap->account) != FE_ACCOUNT_OPEN) return false;
   size_t shards = fe_heap_shard_count(heap) + fe_mixed_shard_count(&heap->mixed);
-  return count_units(heap) < 1 + shards / FE_KEPT_UNITS_SHARE;
+  size_t by_shards = 1 + shards / FE_KEPT_UNITS_SHARE;
+  size_t again = kept_of(heap)->again_count;
+  size_t by_need = again < FE_KEPT_UNITS_MAX ? again : FE_KEPT_UNITS_MAX;
+  return count_units(heap) < (by_shards > by_need ? by_shards : by_need);
 }
 
 void fe_kept_give_unit(fe_heap_t *heap, const fe_run_t *run) {
+  fe_count_more(heap)->kept.given_count++;
   if (!may_stay(heap)) {
     fe_context_give(heap->context, run);
     return;
@@ -58,13 +69,15 @@ void fe_kept_give_all(fe_heap_t *heap) {
 }
 
 void fe_kept_tick(fe_heap_t *heap) {
-  if (fe_heap_kept_units(heap) == 0) return;
+  if (!fe_heap_has_more_figures(heap)) return;
   fe_kept_t *kept = kept_of(heap);
+  if (fe_heap_kept_units(heap) == 0 && kept->given_count == 0) return;
   uint32_t now = fe_clock_ms();
   if (now - kept->since_ms < fe_setting(FE_SETTING_PURGE_DELAY_MS)) return;
   uint32_t gate = fe_gate_enter(&heap->gate);
   if (!kept->was_used) fe_kept_give_all(heap);
   kept->was_used = false;
+  kept->given_count = kept->again_count = 0;
   kept->since_ms = now;
   fe_gate_leave(&heap->gate, gate);
 }

@@ -13,8 +13,10 @@
 
 struct fe_heap;
 
-/* One unit stays, and one more for so many shards that the heap has. */
+/* One unit stays, and one more for so many shards that the heap has; or as many as were given up
+ * and taken again since the last tick, up to so many. */
 #define FE_KEPT_UNITS_SHARE 8
+#define FE_KEPT_UNITS_MAX 32
 
 /* What lies in a unit that stays. */
 typedef struct fe_kept_unit {
@@ -26,6 +28,8 @@ typedef struct fe_kept {
   fe_kept_unit_t *first;
   _Atomic(size_t) unit_count; /* of single ones; written inside, read by all, relaxed */
   uint32_t since_ms;          /* the last tick */
+  uint32_t given_count;       /* single ones that were given up since then */
+  uint32_t again_count;       /* of these, those that were taken again */
   bool was_used;              /* units of any kind, since then */
 } fe_kept_t;
 

@@ -129,10 +129,10 @@ static FE_COLD void give_down_to(fe_heap_t *heap, size_t unit_count) {
 }
 
 /* Whether a run is one that may wait. Those that are chunks of their own have more units. Where a
- * limit is near, or the heap watches, nothing waits. */
+ * limit is near, nothing waits. */
 static inline bool may_wait(const fe_heap_t *heap, const fe_shard_t *shard) {
   if (FE_IS_TRACKED || shard->unit_count > FE_LARGE_UNITS_MAX) return false;
-  if (shard->run_start != (const char *)shard || heap->watch.is_on) return false;
+  if (shard->run_start != (const char *)shard) return false;
   return fe_account_state(&heap->account) == FE_ACCOUNT_OPEN;
 }
 

@@ -203,7 +203,11 @@ static inline bool put(fe_bins_t *bins, const fe_shard_t *shard, void *ptr, size
 void fe_bins_put(fe_heap_t *heap, fe_shard_t *shard, void *ptr) {
   fe_bins_t *bins = bins_of(heap);
   size_t limit = atomic_load_explicit(&bins->limit, memory_order_relaxed);
-  if (FE_UNLIKELY(!put(bins, shard, ptr, limit))) fe_heap_free_inside(heap, shard, ptr);
+  if (FE_UNLIKELY(!put(bins, shard, ptr, limit))) {
+    fe_heap_free_inside(heap, shard, ptr);
+  } else if (FE_UNLIKELY(heap->watch.is_on)) {
+    fe_heap_pulse(heap);
+  }
 }
 
 /* What the bins may hold, where quick ways are no matter. */
@@ -404,9 +408,7 @@ void fe_bins_empty(fe_heap_t *heap) {
 
 void fe_bins_settle(fe_heap_t *heap) {
   if (!fe_heap_has_more_figures(heap)) return;
-  /* While the heap watches, frees take slow ways. */
-  size_t limit = heap->watch.is_on ? 0 : limit_of(heap);
-  atomic_store_explicit(&bins_of(heap)->limit, limit, memory_order_relaxed);
+  atomic_store_explicit(&bins_of(heap)->limit, limit_of(heap), memory_order_relaxed);
 }
 
 void fe_bins_mend(fe_heap_t *heap) {

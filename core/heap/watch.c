@@ -4,7 +4,8 @@
  *
  * The slow ways count, and look now and then. That is not enough after a peak: a program that then
  * works lightly may never leave the short ways. So while much memory waits to go back, the heap
- * watches: its current shards do not show their owner, and each free into them goes a slow way. */
+ * watches: its current shards do not show their owner, and each free into them goes a slow way, or
+ * into a bin, and counts. */
 #include "core/base/settings.h"
 #include "core/heap/counting.h"
 #include "core/heap/heap.h"
