@@ -98,7 +98,7 @@ static bool unmap_if_unused(fe_arena_t *arena, unsigned index) {
   if (fe_bitmap_take(&slab->free, FE_BITMAP_ALL)) {
     is_gone = unmap_slab(arena, index);
     if (!is_gone) fe_bitmap_give(&slab->free, FE_BITMAP_ALL);
-    if (!is_gone) fe_room_after_give(arena, index);
+    if (!is_gone) fe_room_after_give(arena, index, index);
   }
   fe_passing_end(arena->arenas);
   return is_gone;
@@ -201,7 +201,7 @@ static bool restore_slab(fe_arena_t *arena, unsigned index) {
   atomic_store_explicit(&slab->unused_since_ms, refused_ms, memory_order_relaxed);
   set_presence(arena, index, is_there ? FE_SLAB_PRESENT : before);
   if (is_there) fe_bitmap_give(&slab->free, FE_BITMAP_ALL);
-  if (is_there) fe_room_after_give(arena, index);
+  if (is_there) fe_room_after_give(arena, index, index);
   return is_there;
 }
 

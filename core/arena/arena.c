@@ -39,7 +39,7 @@ static void unmark(fe_arena_t *arena, unsigned index, fe_units_t mask, fe_units_
   atomic_fetch_add_explicit(&arena->arenas->dirty_unit_count, fe_bitmap_count(mask & ~clean),
                             memory_order_relaxed);
   fe_bitmap_give(&slab->free, mask);
-  fe_room_after_give(arena, index);
+  fe_room_after_give(arena, index, index);
 }
 
 /* Notes that the caller's units, `count` of them, are in use now, and sees to it that there is
@@ -132,12 +132,15 @@ static bool is_in_one_slab(const row_t *row) {
 
 /* Gives units back, from `from` to `to`, counted from the row's first. */
 static void free_units(const row_t *row, size_t from, size_t to) {
+  if (from == to) return;
+  size_t first = (row->first + from) / FE_UNITS_PER_SLAB;
+  size_t last = (row->first + to - 1) / FE_UNITS_PER_SLAB;
   while (from < to) {
     part_t part = first_part(row->first + from, to - from);
     fe_bitmap_give(&row->arena->slab[part.slab].free, part.mask);
-    fe_room_after_give(row->arena, part.slab);
     from += part.count;
   }
+  fe_room_after_give(row->arena, (unsigned)first, (unsigned)last);
 }
 
 /* Takes the units, all of them or none. Returns how many of them lie before the first slab that has

@@ -99,8 +99,9 @@ typedef struct fe_passing {
 struct fe_arenas {
   const fe_base_t *base;       /* constant */
   _Atomic(fe_arena_t *) first; /* the oldest */
-  /* How many free units are dirty: an estimate, for whether to look for one. */
-  _Atomic(ptrdiff_t) dirty_unit_count;
+  /* How many free units are dirty: an estimate, for whether to look for one. Lines of their own for
+   * this and for other words that takers write, and do not only read. */
+  alignas(FE_CACHE_LINE) _Atomic(ptrdiff_t) dirty_unit_count;
   /* Units of the program's regions; grows only. They never go back. */
   _Atomic(ptrdiff_t) lent_unit_count;
   /* When units were aged last; whoever moves it on by compare-and-swap does the purge. */
@@ -109,14 +110,14 @@ struct fe_arenas {
   _Atomic(size_t) unused_slab_count;
   /* Ticks at which it was looked for idle memory in huge pages; see huge.c. */
   _Atomic(uint32_t) huge_tick_count;
-  fe_passing_t passing;
+  alignas(FE_CACHE_LINE) fe_passing_t passing;
   /* Chunks of a base that takes none back, which had no memory for their headers so far: where they
    * begin, plus how many slabs they have; 0: none. Whoever exchanges it for 0 has the chunk. */
   _Atomic(uintptr_t) spare[FE_SPARE_CHUNKS_MAX];
   /* See slab/census.h. */
-  atomic_bool is_census;
+  alignas(FE_CACHE_LINE) atomic_bool is_census;
   _Atomic(struct fe_shard *) parked;
-  fe_arenas_figures_t figures;
+  alignas(FE_CACHE_LINE) fe_arenas_figures_t figures;
 };
 
 /* A run of units that somebody owns. arena NULL: a chunk of its own, straight from the base. */

@@ -59,7 +59,7 @@ static void purge_run(fe_arena_t *arena, unsigned index, fe_units_t units, unsig
     atomic_fetch_sub_explicit(&arenas->dirty_unit_count, count, memory_order_relaxed);
     fe_arenas_count_decommit(arenas, count);
     fe_bitmap_give(&slab->free, units);
-    fe_room_after_give(arena, index);
+    fe_room_after_give(arena, index, index);
   }
   fe_passing_end(arenas);
 }

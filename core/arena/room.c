@@ -36,12 +36,12 @@ static unsigned length_at_start(fe_units_t units) {
 }
 
 static unsigned length_at_end(fe_units_t units) {
-  unsigned length = 0;
-  while (length < FE_UNITS_PER_SLAB && (units >> (FE_UNITS_PER_SLAB - 1 - length) & 1)) length++;
-  return length;
+  if (units == FE_BITMAP_ALL) return FE_UNITS_PER_SLAB;
+  return (unsigned)__builtin_clzll(~((uint64_t)units << (64 - FE_UNITS_PER_SLAB)));
 }
 
 static unsigned longest_run(fe_units_t units) {
+  if (units == FE_BITMAP_ALL) return FE_UNITS_PER_SLAB;
   unsigned length = 0;
   for (; units != 0 && length < FE_LARGE_UNITS_MAX; units &= units >> 1) length++;
   return length;
@@ -56,7 +56,7 @@ static void lower_runs(fe_arena_t *arena, unsigned slab, unsigned length) {
   }
 }
 
-void fe_room_after_give(fe_arena_t *arena, unsigned slab) {
+static void after_give(fe_arena_t *arena, unsigned slab) {
   fe_units_t units = free_units(arena, slab);
   lower_runs(arena, slab, longest_run(units));
   if (units == FE_BITMAP_ALL) fe_room_lower(arena, FE_ROOM_SLAB, slab);
@@ -68,4 +68,12 @@ void fe_room_after_give(fe_arena_t *arena, unsigned slab) {
   if (at_end > 0 && slab + 1 < arena->slab_count) {
     lower_runs(arena, slab, at_end + length_at_start(free_units(arena, slab + 1)));
   }
+}
+
+void fe_room_after_give(fe_arena_t *arena, unsigned first, unsigned last) {
+  after_give(arena, first);
+  if (first == last) return;
+  /* Runs that begin in the slabs between are no longer than the one that begins in the first. */
+  after_give(arena, last);
+  if (last - first > 1) fe_room_lower(arena, FE_ROOM_SLAB, first + 1);
 }

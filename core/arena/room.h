@@ -36,7 +36,7 @@ void fe_room_raise(fe_arena_t *arena, unsigned what, unsigned from, unsigned to,
 /* There is something in a slab. */
 void fe_room_lower(fe_arena_t *arena, unsigned what, unsigned slab);
 
-/* The caller has just set bits of the slab's free units. */
-void fe_room_after_give(fe_arena_t *arena, unsigned slab);
+/* The caller has just set bits of free units: of a run, from the first slab to the last one. */
+void fe_room_after_give(fe_arena_t *arena, unsigned first, unsigned last);
 
 #endif /* FERROC_CORE_ARENA_ROOM_H */
