@@ -26,6 +26,7 @@ static inline fe_shard_t *pop(fe_large_bins_t *bins, size_t index) {
 static inline void push(fe_heap_t *heap, fe_large_bins_t *bins, fe_shard_t *shard) {
   size_t index = shard->unit_count - 1;
   shard->waiting_next = bins->first[index];
+  shard->is_aged = false;
   bins->first[index] = shard;
   bins->has_run |= (uint64_t)1 << index;
   fe_shard_set_state(shard, FE_SHARD_WAITING);
@@ -42,7 +43,6 @@ static inline fe_shard_t *find(fe_large_bins_t *bins, size_t unit_count) {
   if (runs == 0) return NULL;
   size_t more = fe_lowest_bit(runs);
   if (more > unit_count / FE_LARGE_BINS_LONGER) return NULL;
-  bins->was_used = true;
   return pop(bins, unit_count - 1 + more);
 }
 
@@ -185,14 +185,32 @@ void fe_large_bins_before_run(fe_heap_t *heap) {
   if (fe_heap_waiting_units(heap) > limit) give_down_to(heap, limit);
 }
 
+/* Those of one list that waited at the last tick and ever since, which are behind all others. These
+ * have until the next one. */
+static void give_aged(fe_heap_t *heap, fe_large_bins_t *bins, size_t index) {
+  fe_shard_t **place = &bins->first[index];
+  for (; *place != NULL && !(*place)->is_aged; place = &(*place)->waiting_next) {
+    (*place)->is_aged = true;
+  }
+  fe_shard_t *aged = *place;
+  *place = NULL;
+  if (bins->first[index] == NULL) bins->has_run &= ~((uint64_t)1 << index);
+  for (fe_shard_t *next; aged != NULL; aged = next) {
+    next = aged->waiting_next;
+    fe_figure_add(&bins->unit_count, -(index + 1));
+    fe_large_give(heap, aged);
+  }
+}
+
 void fe_large_bins_tick(fe_heap_t *heap) {
   if (fe_heap_waiting_units(heap) == 0) return;
   fe_large_bins_t *bins = bins_of(heap);
   uint32_t now = fe_clock_ms();
   if (now - bins->since_ms < fe_setting(FE_SETTING_PURGE_DELAY_MS)) return;
   uint32_t gate = fe_gate_enter(&heap->gate);
-  if (!bins->was_used) give_down_to(heap, 0);
-  bins->was_used = false;
+  for (uint64_t runs = bins->has_run; runs != 0; runs &= runs - 1) {
+    give_aged(heap, bins, fe_lowest_bit(runs));
+  }
   bins->since_ms = now;
   fe_gate_leave(&heap->gate, gate);
 }

@@ -4,8 +4,8 @@
  * live; the figures do without them.
  *
  * They go back to the arenas when they are more than a few units or a share of what is live, when
- * the heap needs units that they are not, when none was taken for a tick, when a limit needs their
- * charge, and whenever a heap is gone through for what it keeps.
+ * the heap needs units that they are not, when they were of no use for a tick, when a limit needs
+ * their charge, and whenever a heap is gone through for what it keeps.
  *
  * All is for whoever is inside of the heap's gate. */
 #ifndef FERROC_CORE_HEAP_LARGE_BINS_H
@@ -31,7 +31,6 @@ typedef struct fe_large_bins {
   uint64_t has_run;                      /* a bit for each list that is not empty */
   fe_shard_t *first[FE_LARGE_UNITS_MAX]; /* of one unit, of two, ... */
   uint32_t since_ms;                     /* the last tick */
-  bool was_used;                         /* since then */
 } fe_large_bins_t;
 
 /* Gives all runs back to the arenas. */
