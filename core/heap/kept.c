@@ -60,12 +60,16 @@ void fe_kept_give_unit(fe_heap_t *heap, const fe_run_t *run) {
   fe_heap_after_kept(heap);
 }
 
-void fe_kept_give_all(fe_heap_t *heap) {
-  fe_large_bins_empty(heap);
+static void give_units(fe_heap_t *heap) {
   while (count_units(heap) > 0) {
     fe_run_t run = pop(kept_of(heap));
     fe_context_give(heap->context, &run);
   }
+}
+
+void fe_kept_give_all(fe_heap_t *heap) {
+  fe_large_bins_empty(heap);
+  give_units(heap);
 }
 
 void fe_kept_tick(fe_heap_t *heap) {
@@ -75,7 +79,8 @@ void fe_kept_tick(fe_heap_t *heap) {
   uint32_t now = fe_clock_ms();
   if (now - kept->since_ms < fe_setting(FE_SETTING_PURGE_DELAY_MS)) return;
   uint32_t gate = fe_gate_enter(&heap->gate);
-  if (!kept->was_used) fe_kept_give_all(heap);
+  fe_large_bins_give_aged(heap);
+  if (!kept->was_used) give_units(heap);
   kept->was_used = false;
   kept->given_count = kept->again_count = 0;
   kept->since_ms = now;

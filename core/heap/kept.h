@@ -1,7 +1,7 @@
 /* What a heap keeps for a moment of the units that it does not need, so that what comes and goes
  * leaves the arenas alone: the runs of large blocks (large_bins.h), and a few units of shards.
  *
- * All of them go back when none was taken for a tick, and whenever the heap is gone through for
+ * They go back when they were of no use for a tick, and whenever the heap is gone through for
  * what it keeps. In between, what waits for shards is there before other units are asked for, and
  * so are runs for large blocks of their lengths.
  *
@@ -30,7 +30,7 @@ typedef struct fe_kept {
   uint32_t since_ms;          /* the last tick */
   uint32_t given_count;       /* single ones that were given up since then */
   uint32_t again_count;       /* of these, those that were taken again */
-  bool was_used;              /* units of any kind, since then */
+  bool was_used;              /* one of them, since then */
 } fe_kept_t;
 
 /* Takes a unit for a shard, of those that stayed or from the arenas; whether there was one. */

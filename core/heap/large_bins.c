@@ -25,6 +25,7 @@ static inline fe_shard_t *pop(fe_large_bins_t *bins, size_t index) {
 static inline void push(fe_heap_t *heap, fe_large_bins_t *bins, fe_shard_t *shard) {
   size_t index = shard->unit_count - 1;
   shard->waiting_next = bins->first[index];
+  shard->is_aged = false;
   bins->first[index] = shard;
   bins->has_run |= (uint64_t)1 << index;
   fe_shard_set_state(shard, FE_SHARD_WAITING);
@@ -92,7 +93,6 @@ static inline FE_INLINE void *alloc(fe_heap_t *heap, size_t size, size_t alignme
   size_t offset = place(heap, shard, size, alignment);
   size_t room = shard->unit_count * FE_UNIT_SIZE - offset;
   size_t counted = fe_large_counted_size(size);
-  fe_heap_more_figures(heap)->kept.was_used = true;
   if (FE_LIKELY(enter(heap, shard, counted < room ? counted : room, size))) {
     shard->is_zero = false;
     return (char *)shard + offset;
@@ -180,6 +180,34 @@ void fe_large_bins_empty(fe_heap_t *heap) {
 }
 
 void fe_large_bins_before_run(fe_heap_t *heap) {
-  size_t limit = units_that_may_wait(heap, FE_LARGE_BINS_UNITS_KEPT);
+  size_t kept = (fe_heap_large_bytes(heap) >> FE_SHARD_SHIFT) / FE_LARGE_BINS_SHARE_KEPT;
+  if (kept < FE_LARGE_BINS_UNITS_MAX / 4) kept = FE_LARGE_BINS_UNITS_MAX / 4;
+  if (kept > FE_LARGE_BINS_UNITS_MAX / 2) kept = FE_LARGE_BINS_UNITS_MAX / 2;
+  size_t limit = units_that_may_wait(heap, kept);
   if (fe_heap_waiting_units(heap) > limit) give_down_to(heap, limit);
+}
+
+/* Those of one list that waited at the last tick and ever since, which are behind all others. These
+ * have until the next one. */
+static void give_aged(fe_heap_t *heap, fe_large_bins_t *bins, size_t index) {
+  fe_shard_t **place = &bins->first[index];
+  for (; *place != NULL && !(*place)->is_aged; place = &(*place)->waiting_next) {
+    (*place)->is_aged = true;
+  }
+  fe_shard_t *aged = *place;
+  *place = NULL;
+  if (bins->first[index] == NULL) bins->has_run &= ~((uint64_t)1 << index);
+  for (fe_shard_t *next; aged != NULL; aged = next) {
+    next = aged->waiting_next;
+    fe_figure_add(&bins->unit_count, -(index + 1));
+    fe_large_give(heap, aged);
+  }
+}
+
+void fe_large_bins_give_aged(fe_heap_t *heap) {
+  if (fe_heap_waiting_units(heap) == 0) return;
+  fe_large_bins_t *bins = bins_of(heap);
+  for (uint64_t runs = bins->has_run; runs != 0; runs &= runs - 1) {
+    give_aged(heap, bins, fe_lowest_bit(runs));
+  }
 }

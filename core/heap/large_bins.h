@@ -18,9 +18,10 @@ struct fe_heap;
 #define FE_LARGE_BINS_UNITS_MAX (2 * FE_LARGE_UNITS_MAX + 4)
 /* And this share of the units of live large blocks. */
 #define FE_LARGE_BINS_SHARE 16
-/* When a run is asked for that is not there, so many stay: those of other lengths, which may be
- * asked for in turns with it. */
-#define FE_LARGE_BINS_UNITS_KEPT (FE_LARGE_BINS_UNITS_MAX / 2)
+/* When a run is asked for that is not there, those of other lengths stay, which may be asked for in
+ * turns with it: up to such a share of the units of live large blocks, but for a quarter to a half
+ * of the units that may wait in any case. */
+#define FE_LARGE_BINS_SHARE_KEPT 4
 /* A run that is longer by such a share does as well. */
 #define FE_LARGE_BINS_LONGER 8
 
@@ -33,6 +34,9 @@ typedef struct fe_large_bins {
 
 /* Gives all runs back to the arenas. */
 void fe_large_bins_empty(struct fe_heap *heap);
+
+/* Gives back those that have not been of use since the last call. */
+void fe_large_bins_give_aged(struct fe_heap *heap);
 
 /* A run is to be taken from the arenas: gives those that wait back, if they are many. */
 void fe_large_bins_before_run(struct fe_heap *heap);

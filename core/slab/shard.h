@@ -70,10 +70,13 @@ struct fe_shard {
    * large, mixed, a nursery, or has pointers into blocks. Written by the owner, read by all,
    * relaxed: only the owner ever finds its own heap there. */
   _Atomic(struct fe_heap *) owner;
-  size_t block_size;   /* constant but for a large block, then the owner's */
-  fe_shard_t *next;    /* queue of the class, or list of full or large ones; owner */
-  fe_shard_t *prev;    /* owner */
-  uint16_t capacity;   /* blocks that were put on a list so far; owner */
+  size_t block_size; /* constant but for a large block, then the owner's */
+  fe_shard_t *next;  /* queue of the class, or list of full or large ones; owner */
+  fe_shard_t *prev;  /* owner */
+  union {
+    uint16_t capacity; /* blocks that were put on a list so far; owner */
+    bool is_aged;      /* large, while it waits: it did so at the last tick; owner */
+  };
   uint16_t reserved;   /* blocks that there is room for; constant */
   uint16_t start;      /* offset of the first block; large: in steps of 16 bytes; owner */
   uint8_t class_index; /* constant */

@@ -173,8 +173,7 @@ static void hand_over_and_trim(void *heap) {
   require(fe_heap_take_over(heap));
 }
 
-/* Blocks that never wait: at each there is a look at the clock, and few slow calls between two
- * ticks, so that the holder is seen to be at work. */
+/* Blocks that never wait: at each there is a look at the clock. */
 static void work_until_a_tick(void *heap) {
   while (waiting_bytes(heap) > 0) {
     fe_heap_free(heap, new_block(heap, units(UNITS_PER_SLAB + 1)));
@@ -196,6 +195,7 @@ static void what_waits_goes_back(void **state) {
                                       take_shard,        hand_over_and_trim,
                                       work_until_a_tick, have_another_thread_work};
   for (size_t i = 0; i < sizeof back / sizeof *back; i++) {
+    fe_collect(true); /* a heap that watches keeps nothing */
     fe_heap_t *heap = heap_with_run(NULL, SOME);
     assert_waits(heap, SOME);
     back[i](heap);
@@ -218,6 +218,19 @@ static void not_much_waits(void **state) {
     size_t least = (2 * LONGEST + 4) * UNIT_BYTES;
     assert_in_range(waits, 0, share > least ? share : least);
   }
+  fe_heap_destroy(heap);
+}
+
+/* So few slow calls come between two ticks that the holder is seen to be at work. */
+static void a_run_of_no_use_goes_back_while_another_is_used(void **state) {
+  (void)state;
+  fe_collect(true); /* a heap that watches keeps nothing */
+  fe_heap_t *heap = heap_with_run(NULL, SOME);
+  while (waiting_bytes(heap) > 2 * UNIT_BYTES) {
+    fe_heap_free(heap, new_block(heap, units(2)));
+    usleep(10 * 1000);
+  }
+  assert_waits(heap, 2);
   fe_heap_destroy(heap);
 }
 
@@ -258,6 +271,7 @@ int main(void) {
       test_that(a_block_that_another_thread_freed_comes_back),
       test_that_ends(what_waits_goes_back),
       test_that(not_much_waits),
+      test_that_ends(a_run_of_no_use_goes_back_while_another_is_used),
       test_that(what_waits_ends_with_its_heap),
       test_that(what_waits_is_had_before_a_request_is_refused),
   };
