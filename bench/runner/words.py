@@ -54,7 +54,8 @@ WORDS = {
     ("next", "core/arena/arenas.c"): (Word("arena.next", ALL),),
     # A thread's heap stands right under the process's budget, so both are charged for each charge.
     "charged": (Word("heap.budget.charged", HEAP), Word("process budget.charged", ALL, "fe_budget_process")),
-    "fe_remote_leavers": _single("fe_remote_leavers", "fe_remote_leavers"),
+    # Not in the heap, but each heap has the same one for good; every sixteenth shares it.
+    **{name: (Word("heap's fe_remote_leavers", HEAP),) for name in ("fe_remote_leavers_of", ("count", "core/thread/registry.c"))},
     "has_emptied": _single("has_emptied", "has_emptied"),
     "newcomers": _single("roll's newcomers", "newcomers"),
     ("mutex", "core/heap/roll.c"): _single("roll's lock", "mutex"),

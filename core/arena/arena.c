@@ -281,12 +281,11 @@ static void note_end(fe_arena_hint_t *hint, const fe_run_t *run) {
 static bool has_room(fe_arena_t *arena, unsigned index, const void *argument) {
   const wish_t *wish = argument;
   const fe_slab_t *slab = &arena->slab[index];
-  fe_units_t units = atomic_load_explicit(&((fe_slab_t *)slab)->free, memory_order_seq_cst);
+  fe_units_t units = fe_bitmap_look_again(&slab->free);
   if (wish->spares_huge && units != FE_BITMAP_ALL && fe_slab_is_huge(slab)) return false;
   if (fe_bitmap_find_run(units, wish->count) >= 0) return true;
   if (!may_cross_end(arena, index, wish)) return false;
-  _Atomic(fe_units_t) *next = &arena->slab[index + 1].free;
-  fe_units_t first = (fe_units_t)(atomic_load_explicit(next, memory_order_seq_cst) << HALF);
+  fe_units_t first = (fe_units_t)(fe_bitmap_look_again(&arena->slab[index + 1].free) << HALF);
   fe_units_t last = (fe_units_t)(units >> HALF);
   return fe_bitmap_find_run((last | first) & FE_BITMAP_ALL, wish->count) >= 0;
 }
@@ -390,7 +389,7 @@ static bool take_across_slabs_anywhere(fe_look_t *look, size_t count, bool spare
 
 static bool is_free(fe_arena_t *arena, unsigned slab, const void *unused) {
   (void)unused;
-  return atomic_load_explicit(&arena->slab[slab].free, memory_order_seq_cst) == FE_BITMAP_ALL;
+  return fe_bitmap_look_again(&arena->slab[slab].free) == FE_BITMAP_ALL;
 }
 
 /* The first slab that is free as a whole. */

@@ -48,6 +48,11 @@ static inline fe_units_t fe_bitmap_look(const _Atomic(fe_units_t) *word) {
   return atomic_load_explicit((_Atomic(fe_units_t) *)word, memory_order_acquire);
 }
 
+/* The same for whoever has raised a word of room.h, or has just set bits himself. */
+static inline fe_units_t fe_bitmap_look_again(const _Atomic(fe_units_t) *word) {
+  return atomic_load_explicit((_Atomic(fe_units_t) *)word, memory_order_seq_cst);
+}
+
 /* Clears the bits of `mask` if all of them are set; whether it did. Acquire: what the one who set
  * them last wrote into these units happened before. Release: for whoever misses them. */
 static inline bool fe_bitmap_take(_Atomic(fe_units_t) *word, fe_units_t mask) {

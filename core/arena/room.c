@@ -7,7 +7,7 @@ void fe_room_lower(fe_arena_t *arena, unsigned what, unsigned slab) {
   _Atomic(uint32_t) *word = &arena->room[what];
   uint32_t seen = atomic_load_explicit(word, memory_order_seq_cst);
   while (seen > slab && !atomic_compare_exchange_weak_explicit(
-                            word, &seen, slab, memory_order_seq_cst, memory_order_seq_cst)) {
+                            word, &seen, slab, memory_order_relaxed, memory_order_relaxed)) {
   }
 }
 
@@ -27,7 +27,7 @@ void fe_room_raise(fe_arena_t *arena, unsigned what, unsigned from, unsigned to,
 }
 
 static fe_units_t free_units(const fe_arena_t *arena, unsigned slab) {
-  return atomic_load_explicit(&((fe_arena_t *)arena)->slab[slab].free, memory_order_seq_cst);
+  return fe_bitmap_look_again(&arena->slab[slab].free);
 }
 
 /* The free units from a slab's first one on, or up to its last one. */
@@ -49,11 +49,7 @@ static unsigned longest_run(fe_units_t units) {
 
 /* Runs of up to so many units begin in a slab or later. */
 static void lower_runs(fe_arena_t *arena, unsigned slab, unsigned length) {
-  for (unsigned i = 0; i < length && i < FE_LARGE_UNITS_MAX; i++) {
-    if (atomic_load_explicit(&arena->room[i], memory_order_seq_cst) > slab) {
-      fe_room_lower(arena, i, slab);
-    }
-  }
+  for (unsigned i = 0; i < length && i < FE_LARGE_UNITS_MAX; i++) fe_room_lower(arena, i, slab);
 }
 
 static void after_give(fe_arena_t *arena, unsigned slab) {

@@ -80,7 +80,7 @@ static FE_COLD void free_and_tell(fe_shard_t *shard, fe_block_t *block) {
   fe_remote_news_t news = fe_remote_free_and_tell(shard, block);
   if (news == FE_NEWS_EMPTIED) fe_heap_after_emptied(heap);
   if (news == FE_NEWS_WOKEN) fe_heap_after_woken(heap);
-  fe_remote_leave();
+  fe_remote_leave(heap);
 }
 
 void fe_heap_free_remotely(fe_shard_t *shard, void *ptr) {

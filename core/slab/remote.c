@@ -1,7 +1,7 @@
 /* The protocol of remote.h, one function for each step. */
 #include "core/slab/remote.h"
 
-_Atomic(size_t) fe_remote_leavers;
+fe_remote_leavers_t fe_remote_leavers[FE_REMOTE_LEAVERS_COUNT];
 
 void fe_inbox_put(fe_inbox_t *inbox, fe_shard_t *shard) {
   fe_shard_t *head = atomic_load_explicit(&inbox->woken, memory_order_relaxed);
@@ -20,7 +20,9 @@ fe_remote_news_t fe_remote_free_and_tell(fe_shard_t *shard, fe_block_t *block) {
   uint32_t last = fe_remote_count_of_last(shard);
   uintptr_t seen = atomic_load_explicit(&shard->remote, memory_order_relaxed);
   /* Relaxed: whoever takes the block in sees it by the release that pushes the block. */
-  atomic_fetch_add_explicit(&fe_remote_leavers, 1, memory_order_relaxed);
+  const struct fe_heap *heap =
+      (const struct fe_heap *)inbox; /* an inbox is its heap's first member */
+  atomic_fetch_add_explicit(fe_remote_leavers_of(heap), 1, memory_order_relaxed);
   while (!fe_remote_push(shard, block, &seen, fe_remote_with_block(seen, block))) {
   }
   bool is_waking = fe_remote_state(seen) == FE_REMOTE_ASLEEP;

@@ -23,9 +23,9 @@
  * is as high as the shard's `used`. In a full shard, whose `used` nobody changes, that is exact. In
  * one that waits in a queue it may be missed when the owner frees at the same time. Whoever finds
  * that out has nothing left that keeps the shard, or its heap, alive; so it raises
- * fe_remote_leavers before it pushes the block, and lowers it when it is done with the heap. A heap
- * of a thread that ended does not end as long as anybody is counted there: who takes the block in,
- * or finds the heap without blocks, sees the count that was raised before.
+ * the heap's fe_remote_leavers before it pushes the block, and lowers it when it is done with the
+ * heap. A heap of a thread that ended does not end as long as anybody is counted there: who takes
+ * the block in, or finds the heap without blocks, sees the count that was raised before.
  *
  * "Owner" is whoever is inside of the heap's gate (heap/gate.h). A shard that waits may be given
  * back by somebody who is inside while its holder is not: when all blocks that are handed out are
@@ -71,8 +71,18 @@ static inline fe_block_t *fe_remote_first(const fe_shard_t *shard, uintptr_t rem
   return place == 0 ? NULL : (fe_block_t *)((char *)shard + place * 8);
 }
 
-/* Those who may have found that a shard has no block in anybody's hands, and are not done. */
-extern _Atomic(size_t) fe_remote_leavers;
+/* Those who may have found that a shard has no block in anybody's hands, and are not done. It is
+ * not in the heap, which may end; several heaps share one, and few threads write to the same. */
+#define FE_REMOTE_LEAVERS_COUNT 16
+typedef struct fe_remote_leavers {
+  alignas(FE_CACHE_LINE) _Atomic(size_t) count;
+} fe_remote_leavers_t;
+extern fe_remote_leavers_t fe_remote_leavers[FE_REMOTE_LEAVERS_COUNT];
+
+/* Those of a heap, which may have ended by now. */
+static inline _Atomic(size_t) *fe_remote_leavers_of(const struct fe_heap *heap) {
+  return &fe_remote_leavers[((uintptr_t)heap >> FE_SHARD_SHIFT) % FE_REMOTE_LEAVERS_COUNT].count;
+}
 
 /* The state now; the owner alone may rely on it, and only on what others cannot change: LISTED
  * stays, WAKING stays. */
@@ -132,9 +142,9 @@ typedef enum fe_remote_news { FE_NEWS_NONE, FE_NEWS_WOKEN, FE_NEWS_EMPTIED } fe_
  * fe_remote_leave. */
 fe_remote_news_t fe_remote_free_and_tell(fe_shard_t *shard, fe_block_t *block);
 
-static inline void fe_remote_leave(void) {
+static inline void fe_remote_leave(const struct fe_heap *heap) {
   /* Release: whoever sees nobody counted sees what was done with the heap. */
-  atomic_fetch_sub_explicit(&fe_remote_leavers, 1, memory_order_release);
+  atomic_fetch_sub_explicit(fe_remote_leavers_of(heap), 1, memory_order_release);
 }
 
 /* Owner: whether all blocks of a shard of blocks that are handed out are in this list; false also

@@ -148,16 +148,16 @@ static fe_heap_t *claim_idle(const fe_arenas_t *arenas) {
   return heap;
 }
 
-/* Nobody who freed the last block of a heap has anything to do with it any more. */
-static bool have_all_left(void) {
-  return atomic_load_explicit(&fe_remote_leavers, memory_order_acquire) == 0;
+/* Nobody who freed the last block of the heap has anything to do with it any more. */
+static bool have_all_left(const fe_heap_t *heap) {
+  return atomic_load_explicit(fe_remote_leavers_of(heap), memory_order_acquire) == 0;
 }
 
 /* With the lock: ends the heap if nothing lives in it, and nobody is about to leave it, which the
  * caller may know; whether it did. */
 static bool end_if_over(fe_heap_t *heap, bool is_left) {
   uint32_t gate = fe_gate_enter(&heap->gate);
-  if (!fe_heap_is_empty(heap) || !(is_left || have_all_left())) {
+  if (!fe_heap_is_empty(heap) || !(is_left || have_all_left(heap))) {
     fe_gate_leave(&heap->gate, gate);
     return false;
   }
@@ -340,7 +340,9 @@ static void after_fork_in_child(void) {
   }
   count_anew();
   fe_gate_after_fork();
-  atomic_store_explicit(&fe_remote_leavers, 0, memory_order_relaxed);
+  for (unsigned i = 0; i < FE_REMOTE_LEAVERS_COUNT; i++) {
+    atomic_store_explicit(&fe_remote_leavers[i].count, 0, memory_order_relaxed);
+  }
   fe_roll_after_fork();
 }
 

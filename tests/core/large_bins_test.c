@@ -195,7 +195,7 @@ static void what_waits_goes_back(void **state) {
                                       take_shard,        hand_over_and_trim,
                                       work_until_a_tick, have_another_thread_work};
   for (size_t i = 0; i < sizeof back / sizeof *back; i++) {
-    fe_collect(true); /* a heap that watches keeps nothing */
+    fe_collect(true); /* no heap watches any more */
     fe_heap_t *heap = heap_with_run(NULL, SOME);
     assert_waits(heap, SOME);
     back[i](heap);
@@ -224,7 +224,7 @@ static void not_much_waits(void **state) {
 /* So few slow calls come between two ticks that the holder is seen to be at work. */
 static void a_run_of_no_use_goes_back_while_another_is_used(void **state) {
   (void)state;
-  fe_collect(true); /* a heap that watches keeps nothing */
+  fe_collect(true); /* no heap watches any more */
   fe_heap_t *heap = heap_with_run(NULL, SOME);
   while (waiting_bytes(heap) > 2 * UNIT_BYTES) {
     fe_heap_free(heap, new_block(heap, units(2)));
