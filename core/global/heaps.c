@@ -24,9 +24,12 @@ void *fe_heap_alloc(fe_heap_t *heap, size_t size) {
 void *fe_heap_calloc(fe_heap_t *heap, size_t count, size_t size) {
   size_t bytes;
   if (__builtin_mul_overflow(count, size, &bytes)) bytes = SIZE_MAX; /* which fails as well */
+  bool is_mixed = bytes > FE_MIXED_FROM && bytes <= FE_MEDIUM_MAX;
+  if (is_mixed) fe_mixed_forget_zero(heap);
   void *block = fe_heap_alloc(heap, bytes);
   if (block == NULL) return NULL;
-  bool is_zero = bytes > FE_MEDIUM_MAX && fe_shard_of(block)->is_zero;
+  bool is_zero = is_mixed ? fe_mixed_is_zero(heap, block)
+                          : bytes > FE_MEDIUM_MAX && fe_shard_of(block)->is_zero;
   /* All of the block, so that fe_heap_recalloc need not know what was asked for. */
   if (!is_zero) return memset(block, 0, fe_block_usable_size(block));
   fe_track_define(block, bytes);

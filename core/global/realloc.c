@@ -19,7 +19,7 @@ static bool resize_large(fe_heap_t *heap, void *ptr, size_t size) {
 }
 
 /* Up to here by half. */
-#define FE_GROWS_BY_HALF_MAX 4096
+#define FE_GROWS_BY_HALF_MAX (FE_UNIT_SIZE / 16)
 
 /* A block that grows by little is likely to do so again: it gets a half or a quarter more than it
  * needs, so that many small steps are few moves; but not where a limit is set, which others may

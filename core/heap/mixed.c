@@ -123,7 +123,8 @@ static fe_shard_t *add_shard(fe_heap_t *heap) {
   fe_shard_t *shard = fe_shard_init(&run, 0, &heap->inbox, FE_SHARD_MIXED);
   fe_shard_set_state(shard, FE_SHARD_FULL); /* nobody takes blocks out of it on a quick way */
   fe_mixed_t *mixed = fe_mixed_of(shard);
-  *mixed = (fe_mixed_t){.longest_max = LAST_GRANULE + 1 - FIRST_GRANULE};
+  *mixed = (fe_mixed_t){.longest_max = LAST_GRANULE + 1 - FIRST_GRANULE,
+                        .zero_from = run.is_zero ? FIRST_GRANULE : FE_MIXED_GRANULES};
   set_used(mixed, 0, FIRST_GRANULE, true);
   set_used(mixed, LAST_GRANULE + 1, FE_MIXED_GRANULES - 1 - LAST_GRANULE, true);
   shard->prev = list->last;
@@ -153,6 +154,11 @@ static void give_up(fe_heap_t *heap, fe_shard_t *shard) {
   if (fe_census_leave(shard)) fe_kept_give_unit(heap, &run);
 }
 
+/* The granules before `end` may hold anything from now on. */
+static void use_up_to(fe_mixed_t *mixed, size_t end) {
+  if (mixed->zero_from < end) mixed->zero_from = (uint32_t)end;
+}
+
 /* A block of so many granules at the lowest place that has room; NULL: there is none. */
 static void *place(fe_heap_t *heap, fe_shard_t *shard, size_t count) {
   fe_mixed_t *mixed = fe_mixed_of(shard);
@@ -162,6 +168,8 @@ static void *place(fe_heap_t *heap, fe_shard_t *shard, size_t count) {
     if (end - first >= count) {
       set_used(mixed, first, count, true);
       set_length(shard, first, count);
+      if (first >= mixed->zero_from) bins_of(heap)->zero_block = granule_address(shard, first);
+      use_up_to(mixed, first + count);
       mixed->used_granules += (uint32_t)count;
       fe_shard_set_used(shard, fe_shard_used(shard) + 1);
       return granule_address(shard, first);
@@ -328,6 +336,14 @@ void fe_mixed_free(fe_heap_t *heap, fe_shard_t *shard, void *ptr) {
   fe_bins_settle(heap);
 }
 
+bool fe_mixed_is_zero(const fe_heap_t *heap, const void *block) {
+  return fe_heap_has_more_figures(heap) && fe_heap_more_figures(heap)->bins.zero_block == block;
+}
+
+void fe_mixed_forget_zero(fe_heap_t *heap) {
+  if (fe_heap_has_more_figures(heap)) bins_of(heap)->zero_block = NULL;
+}
+
 size_t fe_heap_mixed_bytes(const fe_heap_t *heap) {
   if (!fe_heap_has_more_figures(heap)) return 0;
   return fe_figure_get(&fe_heap_more_figures(heap)->mixed_bytes);
@@ -358,6 +374,7 @@ static bool grow(fe_heap_t *heap, fe_shard_t *shard, size_t end, size_t more) {
   if (find(mixed, end, true) - end < more) return false;
   if (!fe_heap_may_hand_out(heap, more * FE_MIXED_GRANULE)) return false;
   set_used(mixed, end, more, true);
+  use_up_to(mixed, end + more);
   mixed->used_granules += (uint32_t)more;
   heap->account.held_bytes += more * FE_MIXED_GRANULE;
   return true;

@@ -64,6 +64,7 @@ typedef struct fe_bins {
   fe_shard_t *room_first[FE_MIXED_CLASSES + 1];
   uint64_t has_room;
   uint32_t block_count[FE_MIXED_CLASSES]; /* live ones and those in bins, of each class; inside */
+  const void *zero_block;                 /* see fe_mixed_is_zero; the holder's */
 } fe_bins_t;
 
 /* In each group of so many granules at most one block begins, as all are longer. */
@@ -73,6 +74,7 @@ typedef struct fe_bins {
 typedef struct fe_mixed {
   uint32_t used_granules;
   uint32_t longest_max; /* no run of free granules is longer */
+  uint32_t zero_from;   /* from this granule on all is zero, and was in no block yet */
   /* Those of the heap's that have as much room. */
   fe_shard_t *room_next, *room_prev;
   unsigned room;
@@ -102,6 +104,11 @@ static inline size_t fe_mixed_block_size(const fe_shard_t *shard, const void *pt
 /* A block of the class, or NULL: the class is none for mixed shards or has too many blocks, or
  * there is no room. requested: for the heap's figures. */
 void *fe_mixed_alloc(struct fe_heap *heap, unsigned class_index, size_t requested);
+
+/* Whether a block that the holder has allocated since fe_mixed_forget_zero is all zeros, since its
+ * memory was in no block before; false: perhaps. Holder. */
+bool fe_mixed_is_zero(const struct fe_heap *heap, const void *block);
+void fe_mixed_forget_zero(struct fe_heap *heap);
 
 /* Frees a block: into its class's bin or, inside, by fe_mixed_free. Holder, outside. */
 void fe_bins_put(struct fe_heap *heap, fe_shard_t *shard, void *ptr);

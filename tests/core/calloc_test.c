@@ -125,6 +125,37 @@ static void memory_freed_by_another_thread_is_zeroed(void **state) {
   }
 }
 
+/* Blocks of mixed shards, of which some have never been in use and others have: in random order,
+ * with plain ones that are dirtied, moved and cut down in between. */
+static void mixed_memory_is_zeroed(void **state) {
+  (void)state;
+  enum { COUNT = 60, STEPS = 20000 };
+  static char *blocks[COUNT];
+  random_source_t source = {random_seed()};
+  for (size_t granule = 8; granule <= 16; granule += 8) {
+    fe_heap_options_t options = {.granule = granule};
+    fe_heap_t *heap = fe_heap_create(&options);
+    assert_non_null(heap);
+    memset(blocks, 0, sizeof blocks);
+    for (size_t step = 0; step < STEPS; step++) {
+      size_t i = random_below(&source, COUNT);
+      size_t size = 513 + random_below(&source, MEDIUM_MAX - 513);
+      size_t kind = random_below(&source, 8);
+      if (kind == 0) {
+        blocks[i] = fe_heap_realloc(heap, blocks[i], size);
+      } else {
+        fe_heap_free(heap, blocks[i]);
+        blocks[i] = kind == 1 ? fe_heap_alloc(heap, size) : fe_heap_calloc(heap, 1, size);
+        if (kind > 1) assert_true(all_zero(blocks[i], fe_malloc_size(blocks[i])));
+      }
+      assert_non_null(blocks[i]);
+      memset(blocks[i], 0xff, fe_malloc_size(blocks[i]));
+      if (step % 1000 == 0) fe_heap_collect(heap, step % 2000 == 0);
+    }
+    fe_heap_destroy(heap);
+  }
+}
+
 static void the_product_is_what_counts(void **state) {
   (void)state;
   static const size_t factors[][2] = {{3, 7},      {7, 3},      {1000, 24},
@@ -185,6 +216,7 @@ int main(void) {
       test_that(memory_of_a_destroyed_heap_is_zeroed),
       test_that(memory_of_other_sizes_is_zeroed),
       test_that(memory_freed_by_another_thread_is_zeroed),
+      test_that(mixed_memory_is_zeroed),
       test_that(the_product_is_what_counts),
       test_that(no_elements_give_distinct_blocks),
       test_that(an_overflowing_product_is_refused),

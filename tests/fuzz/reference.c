@@ -212,13 +212,14 @@ static size_t next_full_size(size_t full, size_t granule) {
 }
 
 /* grown_from: what the block had before, if it has moved. One that grows by little may get a
- * quarter more. */
+ * half more, above a sixteenth of a unit a quarter. */
 static void check_new_size(const world_t *world, const attempt_t *attempt, size_t grown_from,
                            size_t usable) {
   size_t granule = reference_granule(world, attempt->heap);
   size_t full = full_size_at_most(attempt, granule);
   bool grows = attempt->size > grown_from && attempt->size - grown_from <= grown_from / 4;
-  size_t wanted = grows ? attempt->size + attempt->size / 4 : attempt->size;
+  size_t more = attempt->size / (attempt->size <= FE_UNIT_SIZE / 16 ? 2 : 4);
+  size_t wanted = grows ? attempt->size + more : attempt->size;
   bool is_medium = attempt->alignment <= granule && wanted <= FE_MEDIUM_MAX;
   size_t most = is_medium ? next_full_size(reference_full_size(wanted, granule), granule) : full;
   check(usable <= most, "a block of %zu bytes takes %zu", attempt->size, usable);
