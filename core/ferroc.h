@@ -62,9 +62,9 @@ FE_API void *fe_calloc(size_t count, size_t size);
 /* Moves the block if it has to. ptr NULL: allocates. On failure the old block stays as it was. To a
  * smaller size it does not fail, unless the block is of an explicit heap or of other arenas; what a
  * block above 30 KiB is cut down by goes back, in whole units of 64 KiB. A block up to 24 KiB that
- * grows by a quarter or less gets a quarter more than that, if there is room and no limit
- * (fe_malloc_size tells), so that many small steps are few moves. size 0: like glibc, frees ptr and
- * returns NULL.
+ * grows by a quarter or less gets a half more than that, above 4 KiB a quarter, if there is room
+ * and no limit (fe_malloc_size tells), so that many small steps are few moves. size 0: like glibc,
+ * frees ptr and returns NULL.
  */
 FE_API void *fe_realloc(void *ptr, size_t size);
 
@@ -255,9 +255,9 @@ FE_API void *fe_heap_resize(void *heap, void *ptr, size_t old_size, size_t new_s
 FE_API bool fe_heap_contains(const fe_heap_t *heap, const void *ptr);
 
 /* Bytes in live blocks, each counted with its full size: up to a granule more than was asked
- * for, above 128 bytes up to an eighth more, of blocks that grew by little a quarter (fe_realloc),
- * or, above 512 bytes, a quarter as well if a freed block at hand had it. Cost: one step for each
- * shard of the heap. */
+ * for, above 128 bytes up to an eighth more, of blocks that grew by little up to a half
+ * (fe_realloc), or, above 512 bytes, a quarter as well if a freed block at hand had it. Cost: one
+ * step for each shard of the heap. */
 FE_API size_t fe_heap_used_bytes(fe_heap_t *heap);
 
 /* Sets the most bytes that the blocks of the heap and of the heaps under it may take; an allocation
