@@ -93,6 +93,7 @@ WORDS = {
           "fe_nursery_starts"),
     ("figure", "core/heap/counting.h"): (Word("heap.figures", HOLDER),),
     ("count", "core/heap/heap.h"): (Word("heap.watch.count", HOLDER),),
+    "given_count": (Word("heap.kept.given_count", HOLDER),),
     ("count", "core/heap/mixed.c"): (Word("heap.bins.count", HOLDER),),
     ("bytes", "core/heap/mixed.c"): (Word("heap.bins.bytes", HOLDER),),
     ("state", "core/heap/account.c"): (Word("heap.account.state", HOLDER),),

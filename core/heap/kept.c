@@ -21,7 +21,7 @@ static fe_run_t pop(fe_kept_t *kept) {
 static void note_taken(fe_heap_t *heap) {
   if (!fe_heap_has_more_figures(heap)) return;
   fe_kept_t *kept = kept_of(heap);
-  if (kept->again_count < kept->given_count) kept->again_count++;
+  if (kept->again_count < fe_small_figure_get(&kept->given_count)) kept->again_count++;
 }
 
 bool fe_kept_take_unit(fe_heap_t *heap, fe_run_t *run) {
@@ -47,7 +47,7 @@ static bool may_stay(const fe_heap_t *heap) {
 }
 
 void fe_kept_give_unit(fe_heap_t *heap, const fe_run_t *run) {
-  fe_count_more(heap)->kept.given_count++;
+  fe_small_figure_add(&fe_count_more(heap)->kept.given_count, 1);
   if (!may_stay(heap)) {
     fe_context_give(heap->context, run);
     return;
@@ -75,14 +75,15 @@ void fe_kept_give_all(fe_heap_t *heap) {
 void fe_kept_tick(fe_heap_t *heap) {
   if (!fe_heap_has_more_figures(heap)) return;
   fe_kept_t *kept = kept_of(heap);
-  if (fe_heap_kept_units(heap) == 0 && kept->given_count == 0) return;
+  if (fe_heap_kept_units(heap) == 0 && fe_small_figure_get(&kept->given_count) == 0) return;
   uint32_t now = fe_clock_ms();
   if (now - kept->since_ms < fe_setting(FE_SETTING_PURGE_DELAY_MS)) return;
   uint32_t gate = fe_gate_enter(&heap->gate);
   fe_large_bins_give_aged(heap);
   if (!kept->was_used) give_units(heap);
   kept->was_used = false;
-  kept->given_count = kept->again_count = 0;
+  atomic_store_explicit(&kept->given_count, 0, memory_order_relaxed);
+  kept->again_count = 0;
   kept->since_ms = now;
   fe_gate_leave(&heap->gate, gate);
 }

@@ -28,9 +28,10 @@ typedef struct fe_kept {
   fe_kept_unit_t *first;
   _Atomic(size_t) unit_count; /* of single ones; written inside, read by all, relaxed */
   uint32_t since_ms;          /* the last tick */
-  uint32_t given_count;       /* single ones that were given up since then */
-  uint32_t again_count;       /* of these, those that were taken again */
-  bool was_used;              /* one of them, since then */
+  /* Single ones that were given up since then; written inside, read by all, relaxed. */
+  _Atomic(uint32_t) given_count;
+  uint32_t again_count; /* of these, those that were taken again */
+  bool was_used;        /* one of them, since then */
 } fe_kept_t;
 
 /* Takes a unit for a shard, of those that stayed or from the arenas; whether there was one. */
