@@ -221,9 +221,8 @@ static fe_units_t candidates_in(const fe_slab_t *slab, const wish_t *wish) {
 
 #define HALF (FE_UNITS_PER_SLAB / 2)
 
-/* The last half of a slab and the first half of the next one, looked at like a slab. Else there
- * would be 3 runs of 17 units in each slab, and nothing in a fifth of its addresses. Where pages
- * are larger than units, such a run would need a page more. */
+/* Whether a run may begin in a slab and end in the next one. Where pages are larger than units, it
+ * would need a page more. */
 static bool may_cross_end(const fe_arena_t *arena, unsigned index, const wish_t *wish) {
   static_assert(FE_LARGE_UNITS_MAX <= HALF, "a run that begins in one half ends in the next");
   if (wish->count == 1 || index + 1 == arena->slab_count) return false;
@@ -231,6 +230,8 @@ static bool may_cross_end(const fe_arena_t *arena, unsigned index, const wish_t 
   return !wish->spares_huge || !fe_slab_is_huge(&arena->slab[index + 1]);
 }
 
+/* The last half of a slab and the first half of the next one, looked at like a slab. Else there
+ * would be 3 runs of 17 units in each slab, and nothing in a fifth of its addresses. */
 static bool take_across_end(fe_look_t *look, fe_arena_t *arena, unsigned index, const wish_t *wish,
                             fe_run_t *run) {
   if (!may_cross_end(arena, index, wish)) return false;
@@ -290,12 +291,15 @@ static bool has_room(fe_arena_t *arena, unsigned index, const void *argument) {
   return fe_bitmap_find_run((last | first) & FE_BITMAP_ALL, wish->count) >= 0;
 }
 
-/* Units that were in use before are looked for in so many slabs that may have room. */
+/* Units that were in use before are looked for in so many slabs. */
 #define FE_DIRTY_SLABS_MAX 32
 
-/* In the slabs from where there may be room, up to that many of those that have none that is
- * wished for; or in all. */
-typedef enum where { FROM_ROOM, NEAR_ROOM, IN_ALL } where_t;
+/* Which slabs of an arena are looked at. */
+typedef enum where {
+  FROM_ROOM, /* from the first one on that may have room */
+  NEAR_ROOM, /* of these the first FE_DIRTY_SLABS_MAX */
+  IN_ALL
+} where_t;
 
 static bool take_in_arena(fe_look_t *look, fe_arena_t *arena, const wish_t *wish, where_t where,
                           fe_run_t *run) {

@@ -7,7 +7,8 @@
 #include "core/slab/census.h"
 
 static bool is_of_heap(const fe_heap_t *heap, const fe_shard_t *shard) {
-  return fe_track_get_word((const fe_word_t *)&shard->inbox) == (uintptr_t)&heap->inbox;
+  if (fe_track_get_word((const fe_word_t *)&shard->inbox) != (uintptr_t)&heap->inbox) return false;
+  return FE_IS_TRACKED || fe_shard_state(shard) != FE_SHARD_VACANT;
 }
 
 static bool is_head(const fe_arena_t *arena, const fe_shard_t *shard) {

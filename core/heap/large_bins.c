@@ -28,7 +28,7 @@ static inline void push(fe_heap_t *heap, fe_large_bins_t *bins, fe_shard_t *shar
   shard->is_aged = false;
   bins->first[index] = shard;
   bins->has_run |= (uint64_t)1 << index;
-  fe_shard_set_state(shard, FE_SHARD_WAITING);
+  fe_shard_set_state(shard, FE_SHARD_VACANT);
   fe_figure_add(&bins->unit_count, index + 1);
   fe_figure_add(&heap->large_taken_bytes, -shard->block_size);
 }
@@ -129,11 +129,12 @@ static FE_COLD void give_down_to(fe_heap_t *heap, size_t unit_count) {
 }
 
 /* Whether a run is one that may wait. Those that are chunks of their own have more units. Where a
- * limit is near, nothing waits. */
-static inline bool may_wait(const fe_heap_t *heap, const fe_shard_t *shard) {
+ * limit is near or, since it was lowered, passed, nothing waits: the next block has to ask. */
+static inline bool may_wait(fe_heap_t *heap, const fe_shard_t *shard) {
   if (FE_IS_TRACKED || shard->unit_count > FE_LARGE_UNITS_MAX) return false;
   if (shard->run_start != (const char *)shard) return false;
-  return fe_account_state(&heap->account) == FE_ACCOUNT_OPEN;
+  return fe_account_state(&heap->account) == FE_ACCOUNT_OPEN &&
+         fe_budget_without_room(&heap->budget, 0) == NULL;
 }
 
 static inline void keep(fe_heap_t *heap, fe_shard_t *shard) {

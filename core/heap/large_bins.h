@@ -1,6 +1,6 @@
 /* The runs of freed large blocks, which wait for a moment for the next blocks of as many units: in
  * a list for each number of units, where they are found without a search, and without a word that
- * other heaps use. They stay shards, in the state WAITING, and charged for, as if their blocks were
+ * other heaps use. They stay shards, in the state VACANT, and charged for, as if their blocks were
  * live; the figures do without them.
  *
  * They go back to the arenas when they are more than a few units or a share of what is live, when

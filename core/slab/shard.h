@@ -34,12 +34,13 @@ typedef enum fe_shard_kind {
   FE_SHARD_MIXED,   /* blocks of several larger classes in one unit */
 } fe_shard_kind_t;
 
-/* Where a shard of blocks stands in its heap. */
+/* Where a shard stands in its heap. */
 typedef enum fe_shard_state {
   FE_SHARD_CURRENT, /* what the sizes of its class come from */
   FE_SHARD_EAGER,   /* the same, and its heap is to be told when it is empty (heap/spare.c) */
   FE_SHARD_WAITING, /* in the queue behind the current one; without blocks it is given back */
   FE_SHARD_FULL,    /* without a free block, on the heap's list of these */
+  FE_SHARD_VACANT,  /* large: its run waits for the next block (heap/large_bins.h) */
 } fe_shard_state_t;
 
 #if FE_IS_TRACKED
@@ -63,8 +64,8 @@ struct fe_shard {
   /* Blocks handed out and not back in the owner's lists. Written by the owner, relaxed but for the
    * count down, which is a release: see remote.h for who relies on it. Read by all. */
   _Atomic(uint32_t) used;
-  /* fe_shard_state_t, of mixed ones FULL, of large ones WAITING once their block was freed
-   * (heap/large_bins.h), of other kinds CURRENT; written by the owner, read by all, relaxed. */
+  /* fe_shard_state_t, of mixed ones FULL, of large ones with a block and of nurseries CURRENT;
+   * written by the owner, read by all, relaxed. */
   _Atomic(uint8_t) state;
   /* The heap, if frees of its own may go the short way; else FE_NO_OWNER: in a shard that is full,
    * large, mixed, a nursery, or has pointers into blocks. Written by the owner, read by all,

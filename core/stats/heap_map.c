@@ -80,8 +80,7 @@ static void look_at_mixed(cell_t *cell, const fe_shard_t *shard) {
 }
 
 static cell_t cell_of_shard(const fe_shard_t *shard) {
-  bool is_waiting = shard->kind == FE_SHARD_LARGE && fe_shard_state(shard) == FE_SHARD_WAITING;
-  if (is_waiting) return (cell_t){.kind = DIRTY, .unit_count = 1};
+  if (fe_shard_state(shard) == FE_SHARD_VACANT) return (cell_t){.kind = DIRTY, .unit_count = 1};
   cell_t cell = {.kind = LARGE, .unit_count = 1, .heap = fe_heap_of(shard)};
   if (shard->kind == FE_SHARD_BLOCKS) look_at_blocks(&cell, shard);
   if (shard->kind == FE_SHARD_MIXED) look_at_mixed(&cell, shard);

@@ -191,7 +191,7 @@ static size_t find_large(const fe_heap_t *heap, const fe_arena_t *arena, unsigne
   while (heads != 0) {
     const fe_shard_t *shard = fe_census_next(arena, slab, &heads);
     if (shard->kind != FE_SHARD_LARGE || fe_heap_of(shard) != heap) continue;
-    if (fe_shard_state(shard) == FE_SHARD_WAITING) continue;
+    if (fe_shard_state(shard) == FE_SHARD_VACANT) continue;
     found[count++] = large_of(shard);
   }
   fe_census_end(arena->arenas);

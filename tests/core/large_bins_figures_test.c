@@ -208,6 +208,27 @@ static void a_limit_holds_after_blocks_of_many_sizes(void **state) {
   fe_heap_destroy(parent);
 }
 
+/* What is freed above a shared limit that was lowered since is not had again before enough is. */
+static void a_lowered_limit_is_asked_for_each_block(void **state) {
+  (void)state;
+  enum { COUNT = 8, LEFT = 4 };
+  fe_heap_t *parent = new_heap(NULL);
+  fe_heap_options_t options = {.parent = parent};
+  fe_heap_t *heap = fe_heap_create(&options);
+  assert_non_null(heap);
+  void *blocks[COUNT];
+  for (size_t i = 0; i < COUNT; i++) blocks[i] = new_block(heap, units(SOME));
+  fe_heap_set_limit(parent, units(SOME) * LEFT + UNIT_BYTES * LEFT);
+  for (size_t i = 0; i < COUNT - LEFT; i++) {
+    fe_heap_free(heap, blocks[i]);
+    assert_null(fe_heap_alloc(heap, units(SOME)));
+  }
+  fe_heap_free(heap, blocks[COUNT - LEFT]);
+  assert_non_null(fe_heap_alloc(heap, units(SOME)));
+  fe_heap_destroy(heap);
+  fe_heap_destroy(parent);
+}
+
 static void free_block(void *block) { fe_free(block); }
 
 /* What others freed is for the block that grows where it is, though nobody took it in yet. */
@@ -236,6 +257,7 @@ int main(void) {
       test_that(a_limit_holds_to_the_byte),
       test_that(shorter_blocks_leave_the_rest_of_a_limit),
       test_that(a_limit_holds_after_blocks_of_many_sizes),
+      test_that(a_lowered_limit_is_asked_for_each_block),
       test_that(a_block_grows_by_what_others_freed_at_the_limit),
   };
   return cmocka_run_group_tests_name("large_bins_figures", tests, NULL, NULL);
