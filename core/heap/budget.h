@@ -70,4 +70,12 @@ static inline bool fe_budget_is_limited(const fe_budget_t *budget) {
   return budget != NULL;
 }
 
+/* Whether more is charged than a limit allows, which was lowered since. */
+static inline bool fe_budget_is_passed(const fe_budget_t *budget) {
+  while (budget != NULL && fe_budget_charged(budget) <= fe_budget_limit(budget)) {
+    budget = budget->parent;
+  }
+  return budget != NULL;
+}
+
 #endif /* FERROC_CORE_HEAP_BUDGET_H */

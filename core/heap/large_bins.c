@@ -129,12 +129,11 @@ static FE_COLD void give_down_to(fe_heap_t *heap, size_t unit_count) {
 }
 
 /* Whether a run is one that may wait. Those that are chunks of their own have more units. Where a
- * limit is near or, since it was lowered, passed, nothing waits: the next block has to ask. */
-static inline bool may_wait(fe_heap_t *heap, const fe_shard_t *shard) {
+ * limit is near, nothing waits. */
+static inline bool may_wait(const fe_heap_t *heap, const fe_shard_t *shard) {
   if (FE_IS_TRACKED || shard->unit_count > FE_LARGE_UNITS_MAX) return false;
   if (shard->run_start != (const char *)shard) return false;
-  return fe_account_state(&heap->account) == FE_ACCOUNT_OPEN &&
-         fe_budget_without_room(&heap->budget, 0) == NULL;
+  return fe_account_state(&heap->account) == FE_ACCOUNT_OPEN;
 }
 
 static inline void keep(fe_heap_t *heap, fe_shard_t *shard) {
@@ -152,7 +151,8 @@ static size_t units_that_may_wait(const fe_heap_t *heap, size_t least) {
 }
 
 bool fe_large_keep(fe_heap_t *heap, fe_shard_t *shard) {
-  if (!may_wait(heap, shard)) return false;
+  /* Above a limit that was lowered, the next block has to ask. */
+  if (!may_wait(heap, shard) || fe_budget_is_passed(&heap->budget)) return false;
   size_t limit = units_that_may_wait(heap, FE_LARGE_BINS_UNITS_MAX);
   if (fe_heap_waiting_units(heap) > limit) give_down_to(heap, limit); /* less lives than before */
   bins_of(heap)->unit_limit = limit;
@@ -177,6 +177,8 @@ void fe_large_free_by_holder(fe_heap_t *heap, fe_shard_t *shard, void *ptr) {
 /* -- Giving back -- */
 
 void fe_large_bins_empty(fe_heap_t *heap) {
+  if (!fe_heap_has_more_figures(heap)) return;
+  bins_of(heap)->unit_limit = 0;
   if (fe_heap_waiting_units(heap) > 0) give_down_to(heap, 0);
 }
 

@@ -26,8 +26,10 @@ struct fe_heap;
 #define FE_LARGE_BINS_LONGER 8
 
 typedef struct fe_large_bins {
-  _Atomic(size_t) unit_count;            /* in all lists; written inside, read by all, relaxed */
-  size_t unit_limit;                     /* so many may wait; 0: to be counted anew */
+  _Atomic(size_t) unit_count; /* in all lists; written inside, read by all, relaxed */
+  /* So many may wait; 0: to be counted anew. Whoever lowers a limit goes through the heaps under it
+   * and sets 0. */
+  size_t unit_limit;
   uint64_t has_run;                      /* a bit for each list that is not empty */
   fe_shard_t *first[FE_LARGE_UNITS_MAX]; /* of one unit, of two, ... */
 } fe_large_bins_t;

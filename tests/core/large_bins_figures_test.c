@@ -217,6 +217,7 @@ static void a_lowered_limit_is_asked_for_each_block(void **state) {
   fe_heap_t *heap = fe_heap_create(&options);
   assert_non_null(heap);
   void *blocks[COUNT];
+  fe_heap_free(heap, new_block(heap, units(SOME))); /* it waits, and is the first of these */
   for (size_t i = 0; i < COUNT; i++) blocks[i] = new_block(heap, units(SOME));
   fe_heap_set_limit(parent, units(SOME) * LEFT + UNIT_BYTES * LEFT);
   for (size_t i = 0; i < COUNT - LEFT; i++) {
