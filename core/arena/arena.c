@@ -8,64 +8,11 @@
 #include "core/arena/own_chunk.h"
 #include "core/arena/passing.h"
 #include "core/arena/room.h"
+#include "core/arena/row.h"
 #include "core/base/settings.h"
 
 /* Blocks of more slabs than this get a chunk of their own, returned when they are freed. */
 #define FE_ARENA_RUN_SLABS_MAX (FE_ARENA_RUN_UNITS_MAX / FE_UNITS_PER_SLAB)
-
-/* Puts memory behind units of a base that commits; returns those for which it had none. */
-static fe_units_t commit_units(fe_arena_t *arena, unsigned index, fe_units_t missing) {
-  const fe_base_t *base = arena->arenas->base;
-  if (base->commit == NULL) return 0;
-  while (missing != 0) {
-    fe_units_t units = fe_bitmap_first_run(missing);
-    char *start = fe_unit_address(arena, index, fe_bitmap_first(units));
-    if (!fe_chunk_commit(base, start, fe_bitmap_count(units) * FE_UNIT_SIZE)) break;
-    missing &= ~units;
-  }
-  return missing;
-}
-
-static size_t count_bits(fe_units_t mask, size_t count, fe_units_t part) {
-  return part == mask ? count : fe_bitmap_count(part);
-}
-
-/* Gives back the caller's units, which nobody made use of. The `clean` ones have no memory. */
-static void unmark(fe_arena_t *arena, unsigned index, fe_units_t mask, fe_units_t clean) {
-  fe_slab_t *slab = &arena->slab[index];
-  fe_track_close(fe_unit_address(arena, index, fe_bitmap_first(mask)),
-                 fe_bitmap_count(mask) * FE_UNIT_SIZE);
-  atomic_fetch_and_explicit(&slab->dirty, ~clean, memory_order_relaxed);
-  atomic_fetch_add_explicit(&arena->arenas->dirty_unit_count, fe_bitmap_count(mask & ~clean),
-                            memory_order_relaxed);
-  fe_bitmap_give(&slab->free, mask);
-  fe_room_after_give(arena, index, index);
-}
-
-/* Notes that the caller's units, `count` of them, are in use now, and sees to it that there is
- * memory behind them. On success run tells whether all of them are zero; on failure the units are
- * given back. */
-static bool mark_taken(fe_arena_t *arena, unsigned index, fe_units_t mask, unsigned count,
-                       bool *is_zero) {
-  fe_arenas_t *arenas = arena->arenas;
-  fe_slab_t *slab = &arena->slab[index];
-  fe_track_open(fe_unit_address(arena, index, fe_bitmap_first(mask)),
-                fe_bitmap_count(mask) * FE_UNIT_SIZE);
-  fe_units_t dirty = atomic_fetch_or_explicit(&slab->dirty, mask, memory_order_relaxed) & mask;
-  *is_zero = dirty == 0 && arenas->base->is_zeroed;
-  if (dirty != 0) {
-    atomic_fetch_and_explicit(&slab->aged, ~mask, memory_order_relaxed);
-    atomic_fetch_sub_explicit(&arenas->dirty_unit_count, count_bits(mask, count, dirty),
-                              memory_order_relaxed);
-  }
-  fe_units_t clean = mask & ~dirty;
-  if (clean == 0) return true;
-  fe_units_t refused = commit_units(arena, index, clean);
-  fe_arenas_count_commit(arenas, count_bits(mask, count, clean & ~refused));
-  if (refused == 0) return true;
-  unmark(arena, index, mask, refused);
-  return false;
-}
 
 /* What is looked for: a run of units in one slab. */
 typedef struct wish {
@@ -75,9 +22,6 @@ typedef struct wish {
   bool spares_huge; /* not in slabs with huge pages, unless they are all free */
 } wish_t;
 
-/* Whether units can be taken and not be kept. */
-static bool may_refuse(const fe_arenas_t *arenas) { return arenas->base->commit != NULL; }
-
 static void set_huge_by_wish(fe_arena_t *arena, unsigned index, const wish_t *wish,
                              bool is_unused) {
   if (wish->wants_huge && is_unused) fe_arena_set_huge(arena, index, true);
@@ -85,128 +29,17 @@ static void set_huge_by_wish(fe_arena_t *arena, unsigned index, const wish_t *wi
     fe_arena_set_huge(arena, index, false);
 }
 
-typedef enum outcome { TAKEN, REFUSED, NOT_FREE } outcome_t;
-
-static outcome_t take_units_at(fe_look_t *look, fe_arena_t *arena, unsigned index, fe_units_t mask,
-                               const wish_t *wish, bool is_unused, bool *is_zero) {
-  outcome_t outcome = NOT_FREE;
-  if (may_refuse(look->arenas)) fe_look_begin_passing(look);
+static fe_outcome_t take_units_at(fe_look_t *look, fe_arena_t *arena, unsigned index,
+                                  fe_units_t mask, const wish_t *wish, bool is_unused,
+                                  bool *is_zero) {
+  fe_outcome_t outcome = FE_NOT_FREE;
+  if (fe_may_refuse(look->arenas)) fe_look_begin_passing(look);
   if (fe_bitmap_take(&arena->slab[index].free, mask)) {
     set_huge_by_wish(arena, index, wish, is_unused);
-    outcome = mark_taken(arena, index, mask, wish->count, is_zero) ? TAKEN : REFUSED;
+    outcome = fe_mark_taken(arena, index, mask, wish->count, is_zero) ? FE_TAKEN : FE_REFUSED;
   }
-  if (may_refuse(look->arenas)) fe_look_end_passing(look);
-  if (outcome == TAKEN) fe_arenas_count_take(look->arenas, wish->count);
-  return outcome;
-}
-
-/* -- Rows: units are counted from the arena's start on, and a row may begin and end inside of slabs
- * -- */
-
-/* What a run has in the slab of its first unit. */
-typedef struct part {
-  unsigned slab;
-  unsigned count;
-  fe_units_t mask;
-} part_t;
-
-static part_t first_part(size_t first, size_t count) {
-  unsigned unit = (unsigned)(first % FE_UNITS_PER_SLAB);
-  unsigned room = FE_UNITS_PER_SLAB - unit;
-  unsigned in_slab = count < room ? (unsigned)count : room;
-  return (part_t){.slab = (unsigned)(first / FE_UNITS_PER_SLAB),
-                  .count = in_slab,
-                  .mask = fe_bitmap_mask(unit, in_slab)};
-}
-
-/* The units of a run that are to be taken together. */
-typedef struct row {
-  fe_arena_t *arena;
-  size_t first;
-  size_t count;
-} row_t;
-
-static bool is_in_one_slab(const row_t *row) {
-  return row->first % FE_UNITS_PER_SLAB + row->count <= FE_UNITS_PER_SLAB;
-}
-
-/* Gives units back, from `from` to `to`, counted from the row's first. */
-static void free_units(const row_t *row, size_t from, size_t to) {
-  if (from == to) return;
-  size_t first = (row->first + from) / FE_UNITS_PER_SLAB;
-  size_t last = (row->first + to - 1) / FE_UNITS_PER_SLAB;
-  while (from < to) {
-    part_t part = first_part(row->first + from, to - from);
-    fe_bitmap_give(&row->arena->slab[part.slab].free, part.mask);
-    from += part.count;
-  }
-  fe_room_after_give(row->arena, (unsigned)first, (unsigned)last);
-}
-
-/* Takes the units, all of them or none. Returns how many of them lie before the first slab that has
- * not got its part free. */
-static size_t take_all_of(const row_t *row) {
-  for (size_t taken = 0; taken < row->count;) {
-    part_t part = first_part(row->first + taken, row->count - taken);
-    if (!fe_bitmap_take(&row->arena->slab[part.slab].free, part.mask)) {
-      free_units(row, 0, taken);
-      return taken;
-    }
-    taken += part.count;
-  }
-  return row->count;
-}
-
-/* Gives back the first `count` units of a row, which were marked as taken. */
-static void unmark_units(const row_t *row, size_t count) {
-  for (size_t done = 0; done < count;) {
-    part_t part = first_part(row->first + done, count - done);
-    unmark(row->arena, part.slab, part.mask, 0);
-    done += part.count;
-  }
-}
-
-/* The units are the caller's: marks them as such, or gives them back. */
-static bool mark_units_taken(const row_t *row, bool *is_zero) {
-  *is_zero = true;
-  for (size_t marked = 0; marked < row->count;) {
-    part_t part = first_part(row->first + marked, row->count - marked);
-    bool is_part_zero;
-    if (!mark_taken(row->arena, part.slab, part.mask, part.count, &is_part_zero)) {
-      free_units(row, marked + part.count, row->count);
-      unmark_units(row, marked);
-      return false;
-    }
-    if (!is_part_zero) *is_zero = false;
-    marked += part.count;
-  }
-  fe_arenas_count_take(row->arena->arenas, row->count);
-  return true;
-}
-
-/* Those that the row has whole. */
-static void set_slabs_huge(const row_t *row) {
-  size_t end = (row->first + row->count) / FE_UNITS_PER_SLAB;
-  for (size_t i = (row->first + FE_UNITS_PER_SLAB - 1) / FE_UNITS_PER_SLAB; i < end; i++) {
-    fe_slab_t *slab = &row->arena->slab[i];
-    if (!fe_slab_is_huge(slab)) fe_arena_set_huge(row->arena, (unsigned)i, true);
-  }
-}
-
-/* Takes the units, which seem to be free; `free_count` as take_all_of has it. */
-static outcome_t take_row(fe_look_t *look, const row_t *row, size_t *free_count, fe_run_t *run) {
-  bool can_fail = !is_in_one_slab(row) || may_refuse(look->arenas);
-  outcome_t outcome = NOT_FREE;
-  if (can_fail) fe_look_begin_passing(look);
-  *free_count = take_all_of(row);
-  if (*free_count == row->count) {
-    *run = (fe_run_t){.arena = row->arena,
-                      .start = fe_unit_address(row->arena, 0, row->first),
-                      .unit_count = row->count};
-    if (fe_huge_is_rule()) set_slabs_huge(row);
-    outcome = mark_units_taken(row, &run->is_zero) ? TAKEN : REFUSED;
-  }
-  if (can_fail) fe_look_end_passing(look);
+  if (fe_may_refuse(look->arenas)) fe_look_end_passing(look);
+  if (outcome == FE_TAKEN) fe_arenas_count_take(look->arenas, wish->count);
   return outcome;
 }
 
@@ -242,12 +75,12 @@ static bool take_across_end(fe_look_t *look, fe_arena_t *arena, unsigned index, 
     fe_units_t first = (fe_units_t)(candidates_in(next, wish) << HALF);
     int unit = fe_bitmap_find_run((last | first) & FE_BITMAP_ALL, wish->count);
     if (unit < 0) return false;
-    row_t row = {arena, (size_t)index * FE_UNITS_PER_SLAB + HALF + (unsigned)unit, wish->count};
+    fe_row_t row = {arena, (size_t)index * FE_UNITS_PER_SLAB + HALF + (unsigned)unit, wish->count};
     size_t free_count;
-    outcome_t outcome = take_row(look, &row, &free_count, run);
-    if (outcome == NOT_FREE) continue;
+    fe_outcome_t outcome = fe_row_take(look, &row, &free_count, run);
+    if (outcome == FE_NOT_FREE) continue;
     if (wish->wants_huge && is_unused) fe_arena_set_huge(arena, index + 1, true);
-    return outcome == TAKEN;
+    return outcome == FE_TAKEN;
   }
 }
 
@@ -261,13 +94,13 @@ static bool take_in_slab(fe_look_t *look, fe_arena_t *arena, unsigned index, con
     if (unit < 0) return take_across_end(look, arena, index, wish, run);
     fe_units_t mask = fe_bitmap_mask((unsigned)unit, wish->count);
     bool is_zero = false;
-    outcome_t outcome = take_units_at(look, arena, index, mask, wish, is_unused, &is_zero);
-    if (outcome == NOT_FREE) continue;
+    fe_outcome_t outcome = take_units_at(look, arena, index, mask, wish, is_unused, &is_zero);
+    if (outcome == FE_NOT_FREE) continue;
     *run = (fe_run_t){.arena = arena,
                       .start = fe_unit_address(arena, index, (unsigned)unit),
                       .unit_count = wish->count,
                       .is_zero = is_zero};
-    return outcome == TAKEN;
+    return outcome == FE_TAKEN;
   }
 }
 
@@ -369,10 +202,10 @@ static bool take_across_slabs(fe_look_t *look, fe_arena_t *arena, size_t count, 
   while (first + count <= arena->unit_count) {
     size_t end = next_unit(arena, first, false, spares_huge);
     if (end - first >= count) {
-      row_t row = {arena, first, count};
+      fe_row_t row = {arena, first, count};
       size_t free_count;
-      outcome_t outcome = take_row(look, &row, &free_count, run);
-      if (outcome != NOT_FREE) return outcome == TAKEN;
+      fe_outcome_t outcome = fe_row_take(look, &row, &free_count, run);
+      if (outcome != FE_NOT_FREE) return outcome == FE_TAKEN;
       end = first + free_count; /* what lies behind may do all the same */
     }
     first = next_unit(arena, end + (end == first), true, spares_huge);
@@ -414,10 +247,10 @@ static bool take_slabs_in_arena(fe_look_t *look, fe_arena_t *arena, size_t count
       continue;
     }
     if (slab + 1 - first < count) continue;
-    row_t row = {arena, first * FE_UNITS_PER_SLAB, count * FE_UNITS_PER_SLAB};
+    fe_row_t row = {arena, first * FE_UNITS_PER_SLAB, count * FE_UNITS_PER_SLAB};
     size_t free_count;
-    outcome_t outcome = take_row(look, &row, &free_count, run);
-    if (outcome != NOT_FREE) return outcome == TAKEN;
+    fe_outcome_t outcome = fe_row_take(look, &row, &free_count, run);
+    if (outcome != FE_NOT_FREE) return outcome == FE_TAKEN;
     /* What lies behind the slab that was taken meanwhile may be a row all the same. */
     slab = first + free_count / FE_UNITS_PER_SLAB;
     first = slab + 1;
@@ -548,18 +381,6 @@ bool fe_arenas_take_to_grow(fe_arenas_t *arenas, size_t unit_count, fe_run_t *ru
   return false;
 }
 
-bool fe_arenas_extend(fe_arena_t *arena, char *start, size_t unit_count, size_t more) {
-  size_t first = ((size_t)(start - arena->start) >> FE_SHARD_SHIFT) + unit_count;
-  if (more > arena->unit_count - first) return false;
-  row_t row = {arena, first, more};
-  bool may_not_keep = !is_in_one_slab(&row) || may_refuse(arena->arenas);
-  bool is_zero;
-  if (may_not_keep) fe_passing_begin(arena->arenas);
-  bool is_longer = take_all_of(&row) == more && mark_units_taken(&row, &is_zero);
-  if (may_not_keep) fe_passing_end(arena->arenas);
-  return is_longer;
-}
-
 void (*_Atomic fe_arenas_on_give)(fe_arenas_t *arenas);
 
 void fe_arenas_give(fe_arenas_t *arenas, const fe_run_t *run) {
@@ -572,7 +393,7 @@ void fe_arenas_give(fe_arenas_t *arenas, const fe_run_t *run) {
   atomic_fetch_add_explicit(&arenas->dirty_unit_count, (ptrdiff_t)run->unit_count,
                             memory_order_relaxed);
   size_t first = (size_t)(run->start - run->arena->start) >> FE_SHARD_SHIFT;
-  free_units(&(row_t){run->arena, first, run->unit_count}, 0, run->unit_count);
+  fe_row_give(&(fe_row_t){run->arena, first, run->unit_count});
   fe_arenas_count_give(arenas, run->unit_count);
   fe_arenas_tick(arenas);
   fe_arenas_tell_given(arenas);
