@@ -1,7 +1,7 @@
 /* Aligned allocation: every power of two from 1 to 16 MiB (more than a slab) and beyond, with sizes
  * around it; wrong alignments are refused; aligned blocks are blocks like any other.
  */
-#include "tests/core/support.h"
+#include "tests/core/figures.h"
 
 enum { LAST_SHIFT = 24 };
 
@@ -145,30 +145,23 @@ static void many_aligned_blocks_keep_apart(void **state) {
   }
 }
 
-static size_t shard_count_of(fe_heap_t *heap) {
-  fe_heap_stats_t stats = {.struct_size = sizeof stats};
-  assert_true(fe_heap_stats(heap, &stats));
-  return stats.shard_count;
-}
-
 /* Where plain blocks have left much room, aligned ones of the same class take a shard for
  * themselves, and no more than they fill; the plain ones go on in it. */
 static void aligned_blocks_take_the_shards_that_they_need(void **state) {
   (void)state;
   enum { COUNT = 10 * UNIT_BYTES / 64, SIZE = 64 - TRAILER, ROUNDS = 20 };
   static void *plain[COUNT], *aligned_ones[COUNT];
-  fe_heap_t *heap = fe_heap_create(NULL);
-  assert_non_null(heap);
+  fe_heap_t *heap = new_heap(NULL);
   for (size_t i = 0; i < COUNT; i++) assert_non_null(plain[i] = fe_heap_alloc(heap, SIZE));
   for (size_t i = 0; i < COUNT; i += 2) fe_heap_free(heap, plain[i]);
-  size_t before = shard_count_of(heap);
+  size_t before = stats_of(heap).shard_count;
   size_t most = 0;
   for (int round = 0; round < ROUNDS; round++) {
     for (size_t i = 0; i < COUNT / 5; i++) {
       aligned_ones[i] = aligned_and_filled(heap, 64, SIZE);
       assert_non_null(plain[2 * i] = fe_heap_alloc(heap, SIZE));
     }
-    size_t count = shard_count_of(heap);
+    size_t count = stats_of(heap).shard_count;
     if (count > most) most = count;
     for (size_t i = 0; i < COUNT / 5; i++) {
       assert_true(is_filled(aligned_ones[i], SIZE, 64 + SIZE));
@@ -184,18 +177,15 @@ static void aligned_blocks_take_the_shards_that_they_need(void **state) {
 /* Neither they nor their neighbours go slow ways: the figures of these do not move. */
 static void aligned_blocks_go_short_ways(void **state) {
   (void)state;
-  fe_heap_t *heap = fe_heap_create(NULL);
-  assert_non_null(heap);
+  fe_heap_t *heap = new_heap(NULL);
   void *first = aligned_and_filled(heap, 64, 64);
-  fe_heap_stats_t before = {.struct_size = sizeof before};
-  assert_true(fe_heap_stats(heap, &before));
+  fe_heap_stats_t before = stats_of(heap);
   for (size_t i = 0; i < 10000; i++) {
     void *block = fe_heap_aligned_alloc(heap, 64, 64);
     assert_true(aligned_to(block, 64));
     fe_heap_free(heap, block);
   }
-  fe_heap_stats_t after = {.struct_size = sizeof after};
-  assert_true(fe_heap_stats(heap, &after));
+  fe_heap_stats_t after = stats_of(heap);
   assert_in_range(after.refills, before.refills, before.refills + 2);
   assert_int_equal(after.shard_count, before.shard_count);
   fe_heap_free(heap, first);

@@ -1,5 +1,5 @@
 /* fe_heap_resize: one function to allocate, free and resize, in the shape of lua_Alloc. */
-#include "tests/core/support.h"
+#include "tests/core/figures.h"
 
 static const size_t ladder[] = {1,     7,      8,       9,       16,      17,     24,    40,
                                 48,    56,     64,      65,      100,     128,    129,   500,
@@ -9,7 +9,7 @@ enum { LADDER_COUNT = sizeof(ladder) / sizeof(ladder[0]) };
 
 static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
-static fe_heap_t *new_heap(size_t granule) {
+static fe_heap_t *heap_of_granule(size_t granule) {
   fe_heap_options_t options = {.granule = granule};
   fe_heap_t *heap = fe_heap_create(&options);
   assert_non_null(heap);
@@ -20,7 +20,7 @@ static fe_heap_t *new_heap(size_t granule) {
 static void without_a_block_the_old_size_is_a_tag(void **state) {
   (void)state;
   static const size_t tags[] = {0, 1, 4, 5, 6, 7, 8, 9, 16, 1000000, SIZE_MAX};
-  fe_heap_t *heap = new_heap(8);
+  fe_heap_t *heap = heap_of_granule(8);
   for (size_t i = 0; i < sizeof(tags) / sizeof(tags[0]); i++) {
     for (size_t j = 0; j < LADDER_COUNT; j++) {
       void *block = fe_heap_resize(heap, NULL, tags[i], ladder[j]);
@@ -41,7 +41,7 @@ static void without_a_block_the_old_size_is_a_tag(void **state) {
 static void content_is_kept_from_every_size_to_every_other(void **state) {
   (void)state;
   for (size_t granule = 8; granule <= 16; granule += 8) {
-    fe_heap_t *heap = new_heap(granule);
+    fe_heap_t *heap = heap_of_granule(granule);
     for (size_t i = 0; i < LADDER_COUNT; i++) {
       for (size_t j = 0; j < LADDER_COUNT; j++) {
         void *block = fe_heap_resize(heap, NULL, 0, ladder[i]);
@@ -71,7 +71,7 @@ static void sizes_follow_each_other(size_t granule) {
     uint64_t seed;
   } live[BLOCKS];
   memset(live, 0, sizeof(live));
-  fe_heap_t *heap = new_heap(granule);
+  fe_heap_t *heap = heap_of_granule(granule);
   random_source_t source = {granule + 1};
   for (size_t step = 0; step < rounds_of(STEPS); step++) {
     size_t i = random_below(&source, BLOCKS);
@@ -125,7 +125,7 @@ static void without_a_heap_the_thread_heap_serves(void **state) {
 static void blocks_of_the_other_functions_may_be_resized(void **state) {
   (void)state;
   for (size_t granule = 8; granule <= 16; granule += 8) {
-    fe_heap_t *heap = new_heap(granule);
+    fe_heap_t *heap = heap_of_granule(granule);
     for (size_t i = 0; i < LADDER_COUNT; i++) {
       for (size_t j = 0; j < LADDER_COUNT; j++) {
         void *block =
@@ -157,7 +157,7 @@ static void a_shrink_never_fails(void **state) {
   for (size_t granule = 8; granule <= 16; granule += 8) {
     for (size_t i = 1; i < LADDER_COUNT; i++) {
       for (size_t j = 0; j < i; j++) {
-        fe_heap_t *heap = new_heap(granule);
+        fe_heap_t *heap = heap_of_granule(granule);
         void *block = fe_heap_resize(heap, NULL, 0, ladder[i]);
         assert_non_null(block);
         pattern_fill(block, ladder[i], i);
@@ -206,12 +206,6 @@ static void free_by_family(fe_heap_t *heap, void *block, size_t size, bool by_re
   }
 }
 
-static size_t shard_count_of(fe_heap_t *heap) {
-  fe_heap_stats_t stats = {.struct_size = sizeof stats};
-  assert_true(fe_heap_stats(heap, &stats));
-  return stats.shard_count;
-}
-
 /* A block of both families, and one that is freed by a pointer into it, are counted alike: the last
  * one to be freed empties its shard, which is given back. */
 static void families_may_be_mixed(void **state) {
@@ -223,7 +217,7 @@ static void families_may_be_mixed(void **state) {
   for (size_t i = 0; i < MIXTURES * MIXTURES * 2; i++) {
     mixture_t takes = mixtures[i % MIXTURES];
     mixture_t frees = mixtures[i / MIXTURES % MIXTURES];
-    fe_heap_t *heap = new_heap(16);
+    fe_heap_t *heap = heap_of_granule(16);
     void *aligned = NULL;
     for (size_t j = 0; j < COUNT; j++) {
       blocks[j] = alloc_by_family(heap, SIZE, takes(j));
@@ -232,12 +226,12 @@ static void families_may_be_mixed(void **state) {
         assert_non_null(aligned);
       }
     }
-    assert_true(shard_count_of(heap) >= COUNT * SIZE / UNIT_BYTES);
+    assert_true(stats_of(heap).shard_count >= COUNT * SIZE / UNIT_BYTES);
     free_by_family(heap, aligned, 48, aligned != NULL);
     for (size_t j = 0; j < COUNT; j++) free_by_family(heap, blocks[j], SIZE, frees(j));
     assert_int_equal(fe_heap_used_bytes(heap), 0);
     /* One of each class may stay; the aligned block may have been of another one. */
-    assert_in_range(shard_count_of(heap), 0, aligned != NULL ? 2 : 1);
+    assert_in_range(stats_of(heap).shard_count, 0, aligned != NULL ? 2 : 1);
     fe_heap_destroy(heap);
   }
 }
