@@ -73,33 +73,38 @@ fe_shard_t *fe_shard_init(const fe_run_t *run, size_t header, fe_inbox_t *inbox,
   return shard;
 }
 
-/* The first block lies `offset` bytes behind the first place for one. */
-static void init_blocks(fe_shard_t *shard, size_t block_size, unsigned class_index, size_t offset) {
-  size_t room = FE_SHARD_ROOM_END - FE_SHARD_ROOM_START;
+/* The first block lies `offset` bytes behind the first place that is aligned so. */
+static void init_blocks(fe_shard_t *shard, size_t block_size, unsigned class_index,
+                        size_t alignment, size_t offset) {
+  size_t start = fe_align_up(FE_SHARD_ROOM_START, alignment) + offset;
   shard->kept = NULL;
   shard->block_size = block_size;
   shard->class_index = (uint8_t)class_index;
-  shard->start = (uint16_t)(FE_SHARD_ROOM_START + offset);
-  shard->reserved = (uint16_t)((room - offset) / block_size);
+  shard->start = (uint16_t)start;
+  shard->reserved = (uint16_t)((FE_SHARD_ROOM_END - start) / block_size);
   fe_shard_guard(shard, shard->arena->arenas->base, (char *)shard + FE_SHARD_ROOM_END);
 }
 
-void fe_shard_init_aligned_blocks(fe_shard_t *shard, size_t block_size, unsigned class_index) {
+/* The largest power of two that divides all multiples of a size, up to `max`. */
+static size_t alignment_of(size_t block_size, size_t max) {
   size_t alignment = block_size & -block_size;
-  if (alignment > FE_SHARD_ALIGNMENT_MAX) alignment = FE_SHARD_ALIGNMENT_MAX;
-  size_t start = fe_align_up(FE_SHARD_ROOM_START, alignment);
-  init_blocks(shard, block_size, class_index, start - FE_SHARD_ROOM_START);
+  return alignment < max ? alignment : max;
+}
+
+void fe_shard_init_aligned_blocks(fe_shard_t *shard, size_t block_size, unsigned class_index) {
+  init_blocks(shard, block_size, class_index, alignment_of(block_size, FE_SHARD_ALIGNMENT_MAX), 0);
 }
 
 void fe_shard_init_blocks(fe_shard_t *shard, size_t block_size, unsigned class_index,
                           unsigned colour) {
-  size_t room = FE_SHARD_ROOM_END - FE_SHARD_ROOM_START;
+  size_t alignment = alignment_of(block_size, FE_CACHE_LINE);
+  size_t room = FE_SHARD_ROOM_END - fe_align_up(FE_SHARD_ROOM_START, alignment);
   size_t offset = (colour % FE_COLOUR_COUNT) * FE_COLOUR_STEP;
   if (block_size > FE_COLOUR_COUNT * FE_COLOUR_STEP) {
     size_t spare_steps = (room % block_size) / FE_COLOUR_STEP + 1;
     offset = (colour % spare_steps) * FE_COLOUR_STEP;
   }
-  init_blocks(shard, block_size, class_index, offset);
+  init_blocks(shard, block_size, class_index, alignment, offset);
 }
 
 size_t fe_shard_extend(fe_shard_t *shard, size_t bytes) {

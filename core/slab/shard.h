@@ -2,8 +2,9 @@
  *
  * The header lies in the first unit of the run, so that a block finds it by clearing the low bits
  * of its address: two instructions, and no table to keep for memory that nobody uses. Blocks begin
- * at byte 112 (48 modulo 64) plus a colour, a multiple of 64: see core/README.md for what that
- * does to caches.
+ * at byte 112, or where the next cache line does if a power of two above 16 divides their size,
+ * so that none of 32 or 64 bytes lies in two lines; plus a colour, a multiple of 64. See
+ * core/README.md for what that does to caches.
  *
  * Two cache lines: the first is the owner's alone, but for `owner`, which others compare with
  * their own heap. The second is for everybody. "Owner" is the one thread that uses the heap at

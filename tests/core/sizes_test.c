@@ -1,7 +1,7 @@
 /* Blocks of every size: aligned, apart from each other, and keeping what is written to them, on
  * fresh and on reused memory, from the thread's heap and from heaps of both granules.
  */
-#include "tests/core/support.h"
+#include "tests/core/figures.h"
 
 enum { LARGEST_SMALL = 5000, SMALL_COUNT = LARGEST_SMALL + 1 };
 
@@ -160,6 +160,23 @@ static void blocks_of_zero_bytes_are_distinct(void **state) {
   }
 }
 
+/* Those of shards, that is: the nursery's lie wherever there is room. */
+static void blocks_of_up_to_a_cache_line_lie_in_one(void **state) {
+  (void)state;
+  enum { COUNT = 3000, OF_SHARDS = 1000, LINE = 64 };
+  for (size_t size = 16; size <= LINE; size *= 2) {
+    if (size <= TRAILER) continue;
+    fe_heap_t *heap = fe_heap_create(NULL);
+    require(heap != NULL);
+    for (size_t i = 0; i < COUNT; i++) {
+      uintptr_t block = (uintptr_t)fe_heap_alloc(heap, BLOCK(size));
+      require(block != 0);
+      if (i >= COUNT - OF_SHARDS) assert_int_equal(block / LINE, (block + size - 1) / LINE);
+    }
+    fe_heap_destroy(heap);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       test_that(every_small_size_from_the_thread_heap),
@@ -168,6 +185,7 @@ int main(void) {
       test_that(sizes_around_powers_of_two),
       test_that(many_blocks_of_one_size_keep_apart),
       test_that(blocks_of_zero_bytes_are_distinct),
+      test_that(blocks_of_up_to_a_cache_line_lie_in_one),
   };
   return cmocka_run_group_tests_name("sizes", tests, NULL, NULL);
 }
