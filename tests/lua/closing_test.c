@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/lua/support.h"
@@ -243,6 +244,40 @@ static void a_finalizer_may_close_another_state(void **state) {
   }
 }
 
+/* What a process ends with that closes such a state; 99: nothing has ended it before. */
+static int exit_status(const way_t *way, const char *script) {
+  fflush(NULL);
+  pid_t child = fork();
+  assert_true(child >= 0);
+  if (child == 0) {
+    run_and_close(way, script);
+    _exit(99);
+  }
+  int status = 0;
+  assert_int_equal(waitpid(child, &status, 0), child);
+  assert_true(WIFEXITED(status));
+  return WEXITSTATUS(status);
+}
+
+static void a_finalizer_may_end_the_process(void **state) {
+  (void)state;
+  static const char *const scripts[] = {
+      "a = object('a') b = object('b', function() os.exit(5, true) end) c = object('c')",
+      "b = object('b', function() os.exit(5, true) end)",
+      "b = object('b', function() os.exit(5, false) end)",
+      "b = object('b', function() pcall(os.exit, 5, true) end)",
+      "b = object('b', function() coroutine.wrap(function() os.exit(5, true) end)() end)",
+      "a = object('a', function() os.exit(5, true) end)\n"
+      "b = object('b', function() os.exit(6, true) end)",
+      "a = object('a') os.exit(5, true)",
+  };
+  for (size_t i = 0; i < sizeof scripts / sizeof scripts[0]; i++) {
+    int status = exit_status(&lua_way, scripts[i]);
+    assert_in_range(status, 5, 6);
+    assert_int_equal(exit_status(&our_way, scripts[i]), status);
+  }
+}
+
 static void any_coroutine_stands_for_its_state(void **state) {
   (void)state;
   lua_State *L = open_with_log(&our_way);
@@ -271,6 +306,7 @@ int main(void) {
       cmocka_unit_test(pending_variables_are_closed_first),
       cmocka_unit_test(files_are_flushed_and_closed),
       cmocka_unit_test(a_finalizer_may_close_another_state),
+      cmocka_unit_test(a_finalizer_may_end_the_process),
       cmocka_unit_test(any_coroutine_stands_for_its_state),
       cmocka_unit_test(null_is_no_state),
   };

@@ -3,6 +3,8 @@
  * counter around fe_heap_destroy (--wrap=fe_heap_destroy).
  */
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "tests/lua/support.h"
 
@@ -146,6 +148,121 @@ static void no_memory_may_be_left(void **state) {
   assert_int_equal(destroy_count, 1);
 }
 
+/* -- Allocators that the host sets later -- */
+
+/* Counts what goes through, and hands on what its state had before. */
+typedef struct counter {
+  lua_Alloc alloc;
+  void *alloc_ud;
+  size_t block_count; /* that came and did not go */
+  size_t byte_count;
+  size_t free_count;
+} counter_t;
+
+static void *count_and_hand_on(void *ud, void *ptr, size_t osize, size_t nsize) {
+  counter_t *counter = ud;
+  void *block = counter->alloc(counter->alloc_ud, ptr, osize, nsize);
+  if (nsize > 0 && block == NULL) return NULL;
+  if (ptr != NULL) {
+    counter->block_count--;
+    counter->byte_count -= osize;
+    counter->free_count += nsize == 0;
+  }
+  if (nsize > 0) {
+    counter->block_count++;
+    counter->byte_count += nsize;
+  }
+  return block;
+}
+
+/* Blocks of the state that are there already stay where they are, new ones come from malloc. */
+static void *put_elsewhere(void *ud, void *ptr, size_t osize, size_t nsize) {
+  counter_t *counter = ud;
+  if (ptr != NULL && !fe_owns(ptr)) {
+    if (nsize > 0) return realloc(ptr, nsize);
+    free(ptr);
+    counter->block_count--;
+    return NULL;
+  }
+  if (nsize <= osize && ptr != NULL) return counter->alloc(counter->alloc_ud, ptr, osize, nsize);
+  void *block = nsize > 0 ? malloc(nsize) : NULL;
+  if (block == NULL) return NULL;
+  counter->block_count++;
+  if (ptr == NULL) return block;
+  memcpy(block, ptr, osize);
+  counter->alloc(counter->alloc_ud, ptr, osize, 0);
+  return block;
+}
+
+static const char some_work[] =
+    "log = {} for i = 1, 5000 do log[i] = { tostring(i) } end\n"
+    "last = setmetatable({}, { __gc = function() log[#log + 1] = {} collectgarbage() end })";
+
+static void check_foreign_allocator(lua_Alloc alloc, void (*close_function)(lua_State *)) {
+  lua_State *L = fe_lua_newstate(NULL);
+  assert_non_null(L);
+  fe_heap_t *heap = fe_lua_heap(L);
+  counter_t counter = {0};
+  counter.alloc = lua_getallocf(L, &counter.alloc_ud);
+  lua_setallocf(L, alloc, &counter);
+  size_t before = fe_lua_used_memory(L);
+  luaL_openlibs(L);
+  run_lua(L, some_work);
+  assert_ptr_equal(fe_lua_heap(L), heap);
+  assert_true(fe_lua_used_memory(L) != before || alloc == put_elsewhere);
+  destroy_count = 0;
+  close_function(L);
+  assert_int_equal(destroy_count, 1);
+  assert_ptr_equal(destroyed, heap);
+  if (alloc == put_elsewhere) assert_int_equal(counter.block_count, 0);
+}
+
+static void a_host_may_change_the_allocator(void **state) {
+  (void)state;
+  check_foreign_allocator(count_and_hand_on, fe_lua_close);
+  check_foreign_allocator(count_and_hand_on, lua_close);
+  check_foreign_allocator(put_elsewhere, fe_lua_close);
+  check_foreign_allocator(put_elsewhere, lua_close);
+}
+
+/* What was there when the wrapper came goes through it as well, so only differences can be right.
+ */
+static void a_counting_allocator_comes_out_even(void **state) {
+  (void)state;
+  void (*const close_functions[])(lua_State *) = {lua_close, fe_lua_close};
+  for (int i = 0; i < 2; i++) {
+    lua_State *L = fe_lua_newstate(NULL);
+    assert_non_null(L);
+    counter_t counter = {0};
+    counter.alloc = lua_getallocf(L, &counter.alloc_ud);
+    counter.byte_count = (size_t)lua_gc(L, LUA_GCCOUNT) * 1024 + (size_t)lua_gc(L, LUA_GCCOUNTB);
+    lua_setallocf(L, count_and_hand_on, &counter);
+    luaL_openlibs(L);
+    run_lua(L, some_work);
+    size_t lua_bytes = (size_t)lua_gc(L, LUA_GCCOUNT) * 1024 + (size_t)lua_gc(L, LUA_GCCOUNTB);
+    assert_int_equal(counter.byte_count, lua_bytes);
+    close_functions[i](L);
+    assert_int_equal(counter.byte_count, 0);
+    assert_true(counter.free_count > 10000);
+  }
+}
+
+/* It may be taken away again: then closing is one step, as before. */
+static void an_allocator_may_be_set_back(void **state) {
+  (void)state;
+  lua_State *L = new_state_with_libraries();
+  counter_t counter = {0};
+  counter.alloc = lua_getallocf(L, &counter.alloc_ud);
+  lua_setallocf(L, count_and_hand_on, &counter);
+  run_lua(L, some_work);
+  lua_setallocf(L, counter.alloc, counter.alloc_ud);
+  destroy_count = 0;
+  size_t freed = counter.free_count;
+  fe_lua_close(L);
+  assert_int_equal(destroy_count, 1);
+  assert_int_equal(counter.free_count, freed);
+}
+
 static void a_hosts_heap_outlives_its_state(void **state) {
   (void)state;
   fe_heap_t *heap = fe_heap_create(NULL);
@@ -170,6 +287,9 @@ int main(void) {
       cmocka_unit_test(a_sentinel_may_be_disarmed),
       cmocka_unit_test(the_c_stack_may_be_nearly_full),
       cmocka_unit_test(no_memory_may_be_left),
+      cmocka_unit_test(a_host_may_change_the_allocator),
+      cmocka_unit_test(a_counting_allocator_comes_out_even),
+      cmocka_unit_test(an_allocator_may_be_set_back),
       cmocka_unit_test(a_hosts_heap_outlives_its_state),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -50,6 +50,8 @@ static void remove_block(void *address, size_t size) {
 void *__real_fe_heap_resize(void *heap, void *ptr, size_t old_size, size_t new_size);
 
 void *__wrap_fe_heap_resize(void *heap, void *ptr, size_t old_size, size_t new_size) {
+  /* No test has a state there but for the one by which the first closing learns of finalizers. */
+  if (heap == NULL) return __real_fe_heap_resize(heap, ptr, old_size, new_size);
   record.call_count++;
   if (record.heap == NULL) record.heap = heap;
   assert_ptr_equal(heap, record.heap);
@@ -125,7 +127,19 @@ static void lua_close_hands_back_every_block(void **state) {
   lua_State *L = new_state_with_libraries();
   run_lua(L, "data = {} for i = 1, 1000 do data[i] = { tostring(i) } end");
   lua_close(L);
-  assert_int_equal(record.block_count, 1); /* the main thread's: its heap ended with it */
+  assert_int_equal(record.block_count, 0);
+}
+
+/* That is what makes it quick. */
+static void fe_lua_close_hands_back_no_object(void **state) {
+  (void)state;
+  lua_State *L = new_state_with_libraries();
+  run_lua(L,
+          "data = {} for i = 1, 10000 do data[i] = { tostring(i) } end\n"
+          "last = setmetatable({}, { __gc = function() data[1] = nil end })");
+  size_t before = record.call_count;
+  fe_lua_close(L);
+  assert_in_range(record.call_count - before, 0, 100);
 }
 
 static lua_State *interpreter_new_state(void) { return fe_lua_newstate(NULL); }
@@ -151,6 +165,7 @@ int main(void) {
       cmocka_unit_test_teardown(working_states_are_in_their_heap, forget_state),
       cmocka_unit_test_teardown(objects_of_the_c_api_are_in_the_heap, forget_state),
       cmocka_unit_test_teardown(lua_close_hands_back_every_block, forget_state),
+      cmocka_unit_test_teardown(fe_lua_close_hands_back_no_object, forget_state),
       cmocka_unit_test_teardown(programs_of_the_interpreter_are_in_the_heap, forget_state),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
