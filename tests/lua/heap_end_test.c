@@ -152,6 +152,7 @@ static void no_memory_may_be_left(void **state) {
 
 /* Counts what goes through, and hands on what its state had before. */
 typedef struct counter {
+  fe_heap_t *heap;
   lua_Alloc alloc;
   void *alloc_ud;
   size_t block_count; /* that came and did not go */
@@ -178,7 +179,7 @@ static void *count_and_hand_on(void *ud, void *ptr, size_t osize, size_t nsize) 
 /* Blocks of the state that are there already stay where they are, new ones come from malloc. */
 static void *put_elsewhere(void *ud, void *ptr, size_t osize, size_t nsize) {
   counter_t *counter = ud;
-  if (ptr != NULL && !fe_owns(ptr)) {
+  if (ptr != NULL && !fe_heap_contains(counter->heap, ptr)) {
     if (nsize > 0) return realloc(ptr, nsize);
     free(ptr);
     counter->block_count--;
@@ -202,7 +203,7 @@ static void check_foreign_allocator(lua_Alloc alloc, void (*close_function)(lua_
   lua_State *L = fe_lua_newstate(NULL);
   assert_non_null(L);
   fe_heap_t *heap = fe_lua_heap(L);
-  counter_t counter = {0};
+  counter_t counter = {.heap = heap};
   counter.alloc = lua_getallocf(L, &counter.alloc_ud);
   lua_setallocf(L, alloc, &counter);
   size_t before = fe_lua_used_memory(L);
