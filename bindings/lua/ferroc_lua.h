@@ -34,12 +34,14 @@ typedef struct fe_lua_options {
 FE_API lua_State *fe_lua_newstate(const fe_lua_options_t *options);
 
 /* Ends a state made by fe_lua_newstate: closes pending variables and runs all finalizers as
- * lua_close does, then drops the heap in one step instead of freeing each object. Any coroutine
- * of the state may be passed. NULL: nothing. */
+ * lua_close does, then drops the heap in one step instead of freeing each object. If the host has
+ * set another allocator (lua_setallocf), that one sees each block go before the heap is dropped.
+ * Any coroutine of the state may be passed. NULL: nothing. */
 FE_API void fe_lua_close(lua_State *L);
 
-/* The heap of a state made by fe_lua_newstate or lua_newstate(fe_lua_alloc, heap); NULL for a
- * state with another allocator. */
+/* The heap of a state made by fe_lua_newstate, whatever its allocator is now, or by
+ * lua_newstate(fe_lua_alloc, heap); NULL for a state with another allocator. If the host has set
+ * another allocator, only the thread that runs the state may ask. */
 FE_API fe_heap_t *fe_lua_heap(lua_State *L);
 
 /* The bytes that the state's blocks take, and the most they may take (0: no limit). Setting 0
