@@ -14,7 +14,10 @@
  */
 #include "bindings/lua/ferroc_lua.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <lauxlib.h>
+#include <lualib.h>
 #include <setjmp.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -24,10 +27,11 @@
 #error "ferroc_lua.c is written for Lua 5.4"
 #endif
 
-/* What a state made by fe_lua_newstate carries besides Lua's own blocks. It is a block of the
- * state's heap and lives exactly as long as that. */
+/* What a state made by fe_lua_newstate carries besides Lua's own blocks: a block of its heap. It is
+ * the last one to go, or goes with the heap. */
 typedef struct fe_lua_state {
   fe_heap_t *heap;
+  bool owns_heap;         /* else it is the host's, and may have blocks of others */
   const void *registry;   /* tells states apart, whichever of its coroutines is at hand */
   void *main_block;       /* holds the main thread; the last block that lua_close frees */
   lua_Alloc alloc;        /* what the state had when its sentinel was finalized ... */
@@ -38,20 +42,29 @@ typedef struct fe_lua_state {
 
 /* One running fe_lua_close. They nest when a finalizer closes another state. */
 typedef struct fe_lua_closing {
-  const void *registry;     /* tells whose sentinel may jump here */
-  fe_heap_t *volatile heap; /* what is to be ended; NULL: none of fe_lua_newstate's is known yet */
-  char *frame;              /* of the function that called lua_close */
+  const void *registry;           /* tells whose sentinel may jump here */
+  fe_lua_state_t *volatile state; /* NULL: not known yet to be one of fe_lua_newstate's */
+  char *frame;                    /* of the function that called lua_close */
   jmp_buf finalizers_done;
   struct fe_lua_closing *outer;
 } fe_lua_closing_t;
 
 static _Thread_local fe_lua_closing_t *innermost_closing;
 
-/* Whether fe_lua_close is at work on this state; it then ends the heap as well. */
-static bool is_left_to_closing(const fe_lua_state_t *state) {
+/* Whether fe_lua_close is at work on this state; it then calls end_state. */
+static bool is_left_to_closing(fe_lua_state_t *state) {
   if (innermost_closing == NULL || innermost_closing->registry != state->registry) return false;
-  innermost_closing->heap = state->heap;
+  innermost_closing->state = state;
   return true;
+}
+
+/* Lua is done with the state. */
+static void end_state(fe_lua_state_t *state) {
+  if (state->owns_heap) {
+    fe_heap_destroy(state->heap);
+  } else {
+    fe_heap_free(state->heap, state);
+  }
 }
 
 /* -- How deep lua_close calls finalizers ----------------------------------------------------- */
@@ -108,20 +121,21 @@ static void probe_depth(void) {
 
 static const char sentinel_key; /* its address is the sentinel's key in the registry */
 
-/* For a state whose sentinel is gone: the heap ends with the state's last block. Whoever was the
+/* For a state whose sentinel is gone: what is ours ends with Lua's last block. Whoever was the
  * allocator sees each block come and go as before. */
 static void *alloc_until_closed(void *ud, void *ptr, size_t osize, size_t nsize) {
   fe_lua_state_t *state = ud;
   bool is_last = ptr == state->main_block && nsize == 0;
   void *block = state->alloc(state->alloc_ud, ptr, osize, nsize);
-  if (is_last && !is_left_to_closing(state)) fe_heap_destroy(state->heap);
+  if (is_last && !is_left_to_closing(state)) end_state(state);
   return block;
 }
 
 /* Whether the sentinel's finalizer, with its frame there, may jump out of lua_close: that has
- * called it, and all blocks of the state are the heap's. */
+ * called it, and the heap has all blocks of the state and no others. */
 static bool may_jump(lua_State *L, const fe_lua_state_t *state, const char *frame) {
   void *ud;
+  if (!state->owns_heap) return false;
   if (lua_getallocf(L, &ud) != fe_lua_alloc || ud != state->heap) return false;
   size_t depth = atomic_load_explicit(&depth_of_finalizers, memory_order_relaxed);
   return depth_below(innermost_closing, frame) == depth;
@@ -205,48 +219,133 @@ static void report_warning(void *ud, const char *message, int is_to_be_continued
           is_to_be_continued ? "" : "\n");
 }
 
-/* -- The public functions -------------------------------------------------------------------- */
+/* -- Libraries ------------------------------------------------------------------------------- */
 
-/* On failure whatever has been made is left to the heap's end: no finalizer is pending. */
-static lua_State *new_state_in(fe_heap_t *heap) {
-  fe_lua_state_t *state = fe_heap_alloc(heap, sizeof(*state));
-  if (state == NULL) return NULL;
-  lua_State *L = lua_newstate(fe_lua_alloc, heap);
+/* In the order of their bits in fe_lua_options_t. */
+static const luaL_Reg libraries[] = {
+    {LUA_GNAME, luaopen_base},          {LUA_LOADLIBNAME, luaopen_package},
+    {LUA_COLIBNAME, luaopen_coroutine}, {LUA_TABLIBNAME, luaopen_table},
+    {LUA_IOLIBNAME, luaopen_io},        {LUA_OSLIBNAME, luaopen_os},
+    {LUA_STRLIBNAME, luaopen_string},   {LUA_UTF8LIBNAME, luaopen_utf8},
+    {LUA_MATHLIBNAME, luaopen_math},    {LUA_DBLIBNAME, luaopen_debug},
+};
+enum { LIBRARY_COUNT = sizeof libraries / sizeof libraries[0] };
+
+static_assert(FE_LUA_LIBRARIES == (1 << LIBRARY_COUNT) - 1, "a bit for each library");
+
+/* The argument is the bits of those that are wanted. */
+static int open_libraries(lua_State *L) {
+  lua_Integer wanted = lua_tointeger(L, 1);
+  for (int i = 0; i < LIBRARY_COUNT; i++) {
+    if ((wanted >> i & 1) == 0) continue;
+    luaL_requiref(L, libraries[i].name, libraries[i].func, 1);
+    lua_pop(L, 1);
+  }
+  return 0;
+}
+
+/* -- Making a state -------------------------------------------------------------------------- */
+
+static bool refuse(const char *why) {
+  fprintf(stderr, "ferroc: fe_lua_newstate: %s\n", why);
+  errno = EINVAL;
+  return false;
+}
+
+static bool are_allowed(const fe_lua_options_t *options) {
+  if ((options->libraries & ~(unsigned)FE_LUA_LIBRARIES) != 0) {
+    return refuse(
+        "libraries has a bit that no library has; FE_LUA_LIBRARIES has all that there are");
+  }
+  bool is_for_own = options->memory_limit != 0 || options->parent != NULL ||
+                    options->context != NULL || options->name != NULL || options->on_error != NULL;
+  if (options->heap != NULL && is_for_own) {
+    return refuse(
+        "with a heap of the caller's, no limit, parent, context, name and on_error is allowed: the "
+        "heap has its own");
+  }
+  return true;
+}
+
+static fe_heap_t *create_heap(const fe_lua_options_t *options) {
+  fe_heap_options_t heap_options = {
+      .granule = 8, /* Lua aligns nothing beyond a double or a pointer */
+      .memory_limit = options->limits_use_after_start ? 0 : options->memory_limit,
+      .context = options->context,
+      .parent = options->parent,
+      .name = options->name,
+      .on_error = options->on_error,
+      .user_data = options->user_data,
+  };
+  return fe_heap_create(&heap_options);
+}
+
+/* Without libraries. On failure no finalizer is pending. */
+static lua_State *make_state(fe_lua_state_t *state) {
+  lua_State *L = lua_newstate(fe_lua_alloc, state->heap);
   if (L == NULL) return NULL;
-  *state = (fe_lua_state_t){.heap = heap,
-                            .registry = lua_topointer(L, LUA_REGISTRYINDEX),
-                            .main_block = lua_getextraspace(L)};
+  state->registry = lua_topointer(L, LUA_REGISTRYINDEX);
+  state->main_block = lua_getextraspace(L);
   lua_atpanic(L, report_panic);
   lua_setwarnf(L, report_warning, state);
   lua_pushcfunction(L, create_sentinel);
   lua_pushlightuserdata(L, state);
-  return lua_pcall(L, 1, 0, 0) == LUA_OK ? L : NULL;
+  if (lua_pcall(L, 1, 0, 0) == LUA_OK) return L;
+  if (!state->owns_heap) lua_close(L);
+  return NULL;
+}
+
+static lua_State *make_state_in(fe_heap_t *heap, bool owns_heap) {
+  fe_lua_state_t *state = fe_heap_alloc(heap, sizeof(*state));
+  if (state != NULL) {
+    *state = (fe_lua_state_t){.heap = heap, .owns_heap = owns_heap};
+    lua_State *L = make_state(state);
+    if (L != NULL) return L;
+    if (!owns_heap) fe_heap_free(heap, state);
+  }
+  if (owns_heap) fe_heap_destroy(heap);
+  return NULL;
+}
+
+static bool open_wanted_libraries(lua_State *L, unsigned wanted) {
+  if (wanted == 0) return true;
+  lua_pushcfunction(L, open_libraries);
+  lua_pushinteger(L, (lua_Integer)wanted);
+  return lua_pcall(L, 1, 0, 0) == LUA_OK;
+}
+
+static void limit_use_after_start(fe_heap_t *heap, size_t limit) {
+  size_t used = fe_heap_used_bytes(heap);
+  if (limit != 0) fe_heap_set_limit(heap, limit < SIZE_MAX - used ? used + limit : SIZE_MAX);
 }
 
 lua_State *fe_lua_newstate(const fe_lua_options_t *options) {
-  fe_heap_options_t heap_options = {
-      .granule = 8, /* Lua aligns nothing beyond a double or a pointer */
-      .memory_limit = options != NULL ? options->memory_limit : 0,
-  };
-  fe_heap_t *heap = fe_heap_create(&heap_options);
+  static const fe_lua_options_t defaults;
+  if (options == NULL) options = &defaults;
+  if (!are_allowed(options)) return NULL;
+  bool owns_heap = options->heap == NULL;
+  fe_heap_t *heap = owns_heap ? create_heap(options) : options->heap;
   if (heap == NULL) return NULL;
-  lua_State *L = new_state_in(heap);
-  if (L == NULL) {
-    fe_heap_destroy(heap);
-    errno = ENOMEM;
+  lua_State *L = make_state_in(heap, owns_heap);
+  if (L != NULL && open_wanted_libraries(L, options->libraries)) {
+    if (options->limits_use_after_start) limit_use_after_start(heap, options->memory_limit);
+    return L;
   }
-  return L;
+  fe_lua_close(L);
+  errno = ENOMEM;
+  return NULL;
 }
+
+/* -- The other public functions -------------------------------------------------------------- */
 
 void fe_lua_close(lua_State *L) {
   if (L == NULL) return;
   if (atomic_load_explicit(&depth_of_finalizers, memory_order_relaxed) == 0) probe_depth();
-  fe_lua_state_t *state = find_state(L);
   fe_lua_closing_t closing = {.registry = lua_topointer(L, LUA_REGISTRYINDEX),
-                              .heap = state != NULL ? state->heap : NULL};
+                              .state = find_state(L)};
   close_state(L, &closing);
-  if (closing.heap != NULL) {
-    fe_heap_destroy(closing.heap);
+  if (closing.state != NULL) {
+    end_state(closing.state);
   } else {
     fputs(
         "ferroc: fe_lua_close: the state must have been made by fe_lua_newstate; it was closed "
@@ -273,14 +372,30 @@ size_t fe_lua_memory_limit(lua_State *L) {
   return heap != NULL ? fe_heap_limit(heap) : 0;
 }
 
-void fe_lua_set_memory_limit(lua_State *L, size_t bytes) {
+size_t fe_lua_set_memory_limit(lua_State *L, size_t bytes) {
   fe_heap_t *heap = fe_lua_heap(L);
   if (heap == NULL) {
     fputs(
         "ferroc: fe_lua_set_memory_limit: the state must have been made by fe_lua_newstate or "
         "lua_newstate(fe_lua_alloc, heap)\n",
         stderr);
-    return;
+    return 0;
   }
+  size_t before = fe_heap_limit(heap);
   fe_heap_set_limit(heap, bytes);
+  return before;
+}
+
+int fe_lua_without_limit(lua_State *L, lua_CFunction function, void *argument) {
+  fe_heap_t *heap = fe_lua_heap(L);
+  size_t limit = heap != NULL ? fe_heap_limit(heap) : 0;
+  if (limit != 0) fe_heap_set_limit(heap, 0);
+  int status = LUA_ERRMEM;
+  if (lua_checkstack(L, 2)) {
+    lua_pushcfunction(L, function);
+    lua_pushlightuserdata(L, argument);
+    status = lua_pcall(L, 1, LUA_MULTRET, 0);
+  }
+  if (limit != 0) fe_heap_set_limit(heap, limit);
+  return status;
 }

@@ -8,13 +8,12 @@
 #include "tests/lua/support.h"
 
 static void run_in_a_private_heap(const char *code) {
-  fe_lua_options_t options = {.memory_limit = 64 << 20};
+  fe_lua_options_t options = {.memory_limit = 64 << 20, .libraries = FE_LUA_LIBRARIES};
   lua_State *L = fe_lua_newstate(&options);
   if (L == NULL) {
     perror("no Lua state");
     return;
   }
-  luaL_openlibs(L);
   if (luaL_dostring(L, code) != LUA_OK) fprintf(stderr, "%s\n", lua_tostring(L, -1));
   fe_lua_close(L);
 }
@@ -41,9 +40,9 @@ static void run_in_the_threads_heap(const char *code) {
 }
 
 static bool run_with_limit(lua_State *L, const char *code, size_t limit) {
-  fe_lua_set_memory_limit(L, fe_lua_used_memory(L) + limit);
+  size_t before = fe_lua_set_memory_limit(L, fe_lua_used_memory(L) + limit);
   bool is_done = luaL_dostring(L, code) == LUA_OK; /* luaL_dostring calls in protected mode */
-  fe_lua_set_memory_limit(L, 0);
+  fe_lua_set_memory_limit(L, before);
   return is_done;
 }
 
