@@ -40,7 +40,7 @@ def _single(name, variable):
     return (Word(name, ALL, variable),)
 
 
-# Where the same name means several words, the file tells them apart. Several words for one name: they are written in turn.
+# Where the same name means several words, the file tells them apart.
 WORDS = {
     **_arenas("dirty_unit_count", "lent_unit_count", "tick_ms", "unused_slab_count", "huge_tick_count", "spare",
               "is_census", "parked", "passing.begun", "passing.ended", "passing.lost",
@@ -52,8 +52,8 @@ WORDS = {
                                              "figures.of_ended_heaps"),),
     ("link", "core/arena/arenas.c"): (Word("arenas.first", ALL, "fe_arenas_default", "first"),),
     ("next", "core/arena/arenas.c"): (Word("arena.next", ALL),),
-    # A thread's heap stands right under the process's budget, so both are charged for each charge.
-    "charged": (Word("heap.budget.charged", HEAP), Word("process budget.charged", ALL, "fe_budget_process")),
+    # The process's budget has one, too, but nothing is charged there while it has no limit, as here.
+    "charged": (Word("heap.budget.charged", HEAP),),
     # Not in the heap, but each heap has the same one for good; every sixteenth shares it.
     **{name: (Word("heap's fe_remote_leavers", HEAP),) for name in ("fe_remote_leavers_of", ("count", "core/thread/registry.c"))},
     "has_emptied": _single("has_emptied", "has_emptied"),
