@@ -253,6 +253,7 @@ bool fe_heap_make_room(fe_heap_t *heap, size_t given) {
 
 bool fe_heap_take_first_unit(fe_context_t *context, fe_run_t *run) {
   enum { TURNS_MAX = 3 };
+  if (fe_context_take(context, 1, run)) return true;
   for (int turn = 0; turn < TURNS_MAX; turn++) {
     size_t given = fe_arenas_units_given(context->arenas);
     if (fe_context_take(context, 1, run)) return true;

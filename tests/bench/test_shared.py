@@ -38,7 +38,7 @@ def real_sources(monkeypatch):
 
 def test_each_atomic_write_in_the_program_has_a_name(program, real_sources):
     found = {word.name for _, written, _ in shared.writes_of(program) for word in written}
-    assert {"heap.gate", "shard.remote", "slab.free", "heap.budget.charged", "arenas.figures.units_taken",
+    assert {"heap.gate", "shard.remote", "slab.free", "heap.budget.charged", "slab.taken_units",
             "heap's fe_remote_leavers", "has_emptied", "roll's lock", "shard.used"} <= found
 
 
@@ -55,7 +55,7 @@ def test_the_words_of_all_threads_have_their_place(program):
     placed = {name: line["variables"] for line in lines for name in line["words"]}
     assert "mood" in placed["background's mood"]
     assert placed["arenas.dirty_unit_count"] == []  # a line of its own
-    units = [line["words"] for line in lines if "arenas.figures.units_taken" in line["words"]]
+    units = [line["words"] for line in lines if "arenas.figures.committed_units" in line["words"]]
     assert len(units) == 1
 
 
