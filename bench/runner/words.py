@@ -40,20 +40,20 @@ def _single(name, variable):
     return (Word(name, ALL, variable),)
 
 
-# Where the same name means several words, the file tells them apart. Several words for one name: they are written in turn.
+# Where the same name means several words, the file tells them apart.
 WORDS = {
     **_arenas("dirty_unit_count", "lent_unit_count", "tick_ms", "unused_slab_count", "huge_tick_count", "spare",
               "is_census", "parked", "passing.begun", "passing.ended", "passing.lost",
               *("figures." + figure for figure in (
-                  "units_taken", "units_given", "reserved_units", "peak_reserved_units", "committed_units",
+                  "open_units_taken", "open_units_given", "reserved_units", "peak_reserved_units", "committed_units",
                   "peak_committed_units", "open_units", "chunks_mapped", "chunks_released", "purges",
                   "decommitted_units"))),
     ("ended", "core/heap/counting.h"): (Word("arenas.figures.of_ended_heaps", ALL, "fe_arenas_default",
                                              "figures.of_ended_heaps"),),
     ("link", "core/arena/arenas.c"): (Word("arenas.first", ALL, "fe_arenas_default", "first"),),
     ("next", "core/arena/arenas.c"): (Word("arena.next", ALL),),
-    # A thread's heap stands right under the process's budget, so both are charged for each charge.
-    "charged": (Word("heap.budget.charged", HEAP), Word("process budget.charged", ALL, "fe_budget_process")),
+    # The process's budget has one, too, but nothing is charged there while it has no limit, as here.
+    "charged": (Word("heap.budget.charged", HEAP),),
     # Not in the heap, but each heap has the same one for good; every sixteenth shares it.
     **{name: (Word("heap's fe_remote_leavers", HEAP),) for name in ("fe_remote_leavers_of", ("count", "core/thread/registry.c"))},
     "has_emptied": _single("has_emptied", "has_emptied"),
@@ -81,7 +81,8 @@ WORDS = {
     "region_count": _single("ownership's region_count", "region_count"),
     "fe_ownership_has_other_places": _single("fe_ownership_has_other_places", "fe_ownership_has_other_places"),
     **_of(ALL, "ownership's region", "version", "start", "end"),
-    **_of(SLAB, "slab", "free", "dirty", "aged", "heads", "idle", "unused_since_ms", "is_huge", "presence"),
+    **_of(SLAB, "slab", "free", "dirty", "aged", "heads", "idle", "unused_since_ms", "is_huge", "presence",
+          "taken_units", "given_units", "noted"),
     "room": (Word("arena.room", ALL),),
     ("word", "core/arena/room.c"): (Word("arena.room", ALL),),
     **_of(SHARD, "shard", "remote"),

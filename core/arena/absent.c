@@ -8,6 +8,7 @@
 
 #include "core/arena/bitmap.h"
 #include "core/arena/counting.h"
+#include "core/arena/dirty.h"
 #include "core/arena/huge.h"
 #include "core/arena/passing.h"
 #include "core/arena/room.h"
@@ -32,7 +33,7 @@ static void forget_contents(fe_arena_t *arena, fe_slab_t *slab) {
   fe_arenas_t *arenas = arena->arenas;
   fe_units_t dirty = atomic_exchange_explicit(&slab->dirty, 0, memory_order_relaxed);
   unsigned count = fe_bitmap_count(dirty);
-  atomic_fetch_sub_explicit(&arenas->dirty_unit_count, count, memory_order_relaxed);
+  fe_dirty_note(arena, (unsigned)(slab - arena->slab));
   atomic_store_explicit(&slab->aged, 0, memory_order_relaxed);
   atomic_store_explicit(&slab->is_huge, false, memory_order_relaxed);
   atomic_store_explicit(&slab->unused_since_ms, 0, memory_order_relaxed);

@@ -39,7 +39,7 @@ static fe_outcome_t take_units_at(fe_look_t *look, fe_arena_t *arena, unsigned i
     outcome = fe_mark_taken(arena, index, mask, wish->count, is_zero) ? FE_TAKEN : FE_REFUSED;
   }
   if (fe_may_refuse(look->arenas)) fe_look_end_passing(look);
-  if (outcome == FE_TAKEN) fe_arenas_count_take(look->arenas, wish->count);
+  if (outcome == FE_TAKEN) fe_slab_count_take(&arena->slab[index], wish->count);
   return outcome;
 }
 
@@ -285,13 +285,16 @@ static bool restore(fe_look_t *look, size_t slab_count) {
 }
 
 /* Whether there is more to look at: slabs that were unmapped are back, or there is a new chunk. A
- * base that has no memory for what there is needs no more addresses. */
+ * base that has no memory for what there is needs no more addresses. If there is not, all is looked
+ * at once more. */
 static bool has_more(fe_look_t *look, size_t slab_count, const fe_run_t *run) {
+  fe_look_note_given(look);
   if (is_refused(run)) return false;
   return restore(look, slab_count == 0 ? 1 : slab_count) || add_chunk(look, slab_count);
 }
 
 static bool take_own_chunk(fe_look_t *look, size_t slab_count, fe_run_t *run) {
+  fe_look_note_given(look);
   fe_look_begin_passing(look);
   bool is_taken = fe_own_chunk_take(look->arenas, slab_count, run);
   fe_look_end_passing(look);
@@ -354,6 +357,7 @@ static bool look_for_units(fe_look_t *look, fe_arena_hint_t *hint, size_t unit_c
   if (unit_count == 1) return take_run_in_slab(look, hint, 1, run);
   /* Regions are all there is: nothing between runs is left over that could hold another. */
   if (look->arenas->base->allocate == NULL) {
+    fe_look_note_given(look);
     return take_across_slabs_anywhere(look, unit_count, false, run);
   }
   bool is_taken = unit_count <= FE_LARGE_UNITS_MAX ? take_run_in_slab(look, hint, unit_count, run)
@@ -389,12 +393,8 @@ void fe_arenas_give(fe_arenas_t *arenas, const fe_run_t *run) {
     return;
   }
   fe_track_close(run->start, run->unit_count * FE_UNIT_SIZE);
-  /* Counted before the units are free, so that a taker's subtraction comes after. */
-  atomic_fetch_add_explicit(&arenas->dirty_unit_count, (ptrdiff_t)run->unit_count,
-                            memory_order_relaxed);
   size_t first = (size_t)(run->start - run->arena->start) >> FE_SHARD_SHIFT;
   fe_row_give(&(fe_row_t){run->arena, first, run->unit_count});
-  fe_arenas_count_give(arenas, run->unit_count);
   fe_arenas_tick(arenas);
   fe_arenas_tell_given(arenas);
 }

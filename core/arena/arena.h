@@ -38,6 +38,9 @@ typedef struct fe_slab {
   /* In slabs with huge pages, a bit for each unit that was idle at all ticks of this period so far;
    * see huge.c. Written at ticks only; relaxed. */
   _Atomic(fe_units_t) idle;
+  /* Units of runs that began in the slab: taken, relaxed, and given back, see passing.h. They only
+   * grow, and are summed up when somebody asks. */
+  _Atomic(size_t) taken_units, given_units;
   /* Since when the slab was seen unused at ticks; 0: it was not. If it is absent, when its
    * addresses were not to be had; 0: they were not asked for. Relaxed. */
   _Atomic(uint32_t) unused_since_ms;
@@ -45,6 +48,8 @@ typedef struct fe_slab {
   atomic_bool is_huge;
   /* An fe_presence_t; see absent.h. */
   _Atomic(unsigned char) presence;
+  /* How many units were free and dirty when somebody noted that; see dirty.h. */
+  _Atomic(uint8_t) noted;
 } fe_slab_t;
 
 #define FE_HEAP_EVENTS_MAX 24
@@ -73,9 +78,10 @@ typedef struct fe_arena {
   fe_slab_t slab[];
 } fe_arena_t;
 
-/* Events and levels; see counting.h. Relaxed, but for units_given (passing.h). */
+/* Events and levels; see counting.h. Relaxed, but for open_units_given (passing.h). */
 typedef struct fe_arenas_figures {
-  _Atomic(size_t) units_taken, units_given;
+  /* Of chunks that are a single run each; of others, slabs count. */
+  _Atomic(size_t) open_units_taken, open_units_given;
   _Atomic(size_t) reserved_units, peak_reserved_units;
   _Atomic(size_t) committed_units, peak_committed_units; /* dirty ones, and what holds arenas */
   _Atomic(size_t) open_units;                            /* of chunks that are a single run each */
@@ -99,7 +105,7 @@ typedef struct fe_passing {
 struct fe_arenas {
   const fe_base_t *base;       /* constant */
   _Atomic(fe_arena_t *) first; /* the oldest */
-  /* How many free units are dirty: an estimate, for whether to look for one. Lines of their own for
+  /* How many free units are dirty, about; see dirty.h. Lines of their own for
    * this and for other words that takers write, and do not only read. */
   alignas(FE_CACHE_LINE) _Atomic(ptrdiff_t) dirty_unit_count;
   /* Units of the program's regions; grows only. They never go back. */
@@ -192,10 +198,10 @@ void fe_arenas_purge(fe_arenas_t *arenas);
  * Whether there was anything. Any thread. */
 bool fe_arenas_give_all_back(fe_arenas_t *arenas);
 
-/* How many units were given back so far. Acquire: they can be found. */
-static inline size_t fe_arenas_units_given(const fe_arenas_t *arenas) {
-  return atomic_load_explicit(&((fe_arenas_t *)arenas)->figures.units_given, memory_order_acquire);
-}
+/* How many units were taken, and how many were given back so far: these can be found. Goes through
+ * all slabs. */
+size_t fe_arenas_units_taken(fe_arenas_t *arenas);
+size_t fe_arenas_units_given(fe_arenas_t *arenas);
 
 /* Called when there may be more to give back to the system than before: whenever units were given
  * back. NULL: nothing is called. Relaxed: one who finds it a moment late may miss the first. */

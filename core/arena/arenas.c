@@ -94,8 +94,11 @@ static void make_arena(fe_arenas_t *arenas, const site_t *site, size_t extra) {
     atomic_store_explicit(&slab->aged, 0, memory_order_relaxed);
     atomic_store_explicit(&slab->heads, 0, memory_order_relaxed);
     atomic_store_explicit(&slab->idle, 0, memory_order_relaxed);
+    atomic_store_explicit(&slab->taken_units, 0, memory_order_relaxed);
+    atomic_store_explicit(&slab->given_units, 0, memory_order_relaxed);
     atomic_store_explicit(&slab->unused_since_ms, 0, memory_order_relaxed);
     atomic_store_explicit(&slab->is_huge, false, memory_order_relaxed);
+    atomic_store_explicit(&slab->noted, (uint8_t)fe_bitmap_count(dirty), memory_order_relaxed);
     atomic_store_explicit(&slab->presence, is_there ? FE_SLAB_PRESENT : FE_SLAB_RESERVED,
                           memory_order_relaxed);
     dirty_count += fe_bitmap_count(dirty);
@@ -367,6 +370,29 @@ size_t fe_arenas_used_units(fe_arenas_t *arenas) {
   size_t count = 0;
   fe_arena_t *arena = fe_arenas_first(arenas);
   for (; arena != NULL; arena = fe_arena_next(arena)) count += used_units(arena);
+  return count;
+}
+
+size_t fe_arenas_units_taken(fe_arenas_t *arenas) {
+  size_t count = fe_figure_get(&arenas->figures.open_units_taken);
+  fe_arena_t *arena = fe_arenas_first(arenas);
+  for (; arena != NULL; arena = fe_arena_next(arena)) {
+    for (unsigned i = 0; i < arena->slab_count; i++) {
+      count += fe_figure_get(&arena->slab[i].taken_units);
+    }
+  }
+  return count;
+}
+
+/* Acquire: what was given back can be found. */
+size_t fe_arenas_units_given(fe_arenas_t *arenas) {
+  size_t count = atomic_load_explicit(&arenas->figures.open_units_given, memory_order_acquire);
+  fe_arena_t *arena = fe_arenas_first(arenas);
+  for (; arena != NULL; arena = fe_arena_next(arena)) {
+    for (unsigned i = 0; i < arena->slab_count; i++) {
+      count += atomic_load_explicit(&arena->slab[i].given_units, memory_order_acquire);
+    }
+  }
   return count;
 }
 

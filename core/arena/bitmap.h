@@ -18,11 +18,14 @@ static inline fe_units_t fe_bitmap_mask(unsigned first, unsigned count) {
 static inline unsigned fe_bitmap_first(fe_units_t word) { return fe_lowest_bit(word); }
 
 /* Where a processor has no instruction for it, the compiler's own way is a call of its library,
- * which is not there everywhere. */
+ * which is not there everywhere. So: the counts of pairs of bits, of fours, of bytes, and their
+ * sum. */
 static inline unsigned fe_bitmap_count(fe_units_t word) {
-  unsigned count = 0;
-  for (; word != 0; word &= word - 1) count++;
-  return count;
+  uint64_t counts = word;
+  counts -= counts >> 1 & 0x5555555555555555;
+  counts = (counts & 0x3333333333333333) + (counts >> 2 & 0x3333333333333333);
+  counts = (counts + (counts >> 4)) & 0x0f0f0f0f0f0f0f0f;
+  return (unsigned)(counts * 0x0101010101010101 >> 56);
 }
 
 /* The set bits from the first one on that lie side by side. There is at least one. */

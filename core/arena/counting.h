@@ -51,26 +51,26 @@ static inline void fe_arenas_count_commit(fe_arenas_t *arenas, size_t units) {
   fe_level_raise(&figures->committed_units, &figures->peak_committed_units, units);
 }
 
-/* Units of slabs are taken, and kept. */
-static inline void fe_arenas_count_take(fe_arenas_t *arenas, size_t units) {
-  fe_figure_add_shared(&arenas->figures.units_taken, units);
+/* Units of slabs, of which the first is in this one, are taken, and kept. */
+static inline void fe_slab_count_take(fe_slab_t *slab, size_t units) {
+  fe_figure_add_shared(&slab->taken_units, units);
 }
 
 /* After they can be taken again. */
-static inline void fe_arenas_count_give(fe_arenas_t *arenas, size_t units) {
-  atomic_fetch_add_explicit(&arenas->figures.units_given, units, memory_order_release);
+static inline void fe_slab_count_give(fe_slab_t *slab, size_t units) {
+  atomic_fetch_add_explicit(&slab->given_units, units, memory_order_release);
 }
 
 /* More units of chunks that are a single run each may be touched, or fewer. */
 static inline void fe_arenas_count_open(fe_arenas_t *arenas, size_t units) {
   fe_arenas_figures_t *figures = &arenas->figures;
-  fe_figure_add_shared(&figures->units_taken, units);
+  fe_figure_add_shared(&figures->open_units_taken, units);
   fe_figure_add_shared(&figures->open_units, units);
   fe_level_raise(&figures->committed_units, &figures->peak_committed_units, units);
 }
 
 static inline void fe_arenas_count_shut(fe_arenas_t *arenas, size_t units) {
-  fe_arenas_count_give(arenas, units);
+  atomic_fetch_add_explicit(&arenas->figures.open_units_given, units, memory_order_release);
   fe_level_lower(&arenas->figures.open_units, units);
   fe_level_lower(&arenas->figures.committed_units, units);
 }

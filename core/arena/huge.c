@@ -94,10 +94,22 @@ static void give_up_if_emptier(fe_arena_t *arena, unsigned index, void *least) {
   if (long_idle(&arena->slab[index]) >= *(unsigned *)least) fe_arena_set_huge(arena, index, false);
 }
 
+static size_t free_dirty_units(const fe_arena_t *arena) {
+  size_t count = 0;
+  for (unsigned i = 0; i < arena->slab_count; i++) {
+    fe_units_t dirty =
+        atomic_load_explicit(&((fe_arena_t *)arena)->slab[i].dirty, memory_order_relaxed);
+    count += fe_bitmap_count(dirty & fe_bitmap_look(&arena->slab[i].free));
+  }
+  return count;
+}
+
 static size_t used_units(fe_arenas_t *arenas) {
   size_t committed = atomic_load_explicit(&arenas->figures.committed_units, memory_order_relaxed);
-  ptrdiff_t free = atomic_load_explicit(&arenas->dirty_unit_count, memory_order_relaxed);
-  return free <= 0 || (size_t)free > committed ? 0 : committed - (size_t)free;
+  size_t free = 0;
+  fe_arena_t *arena = fe_arenas_first(arenas);
+  for (; arena != NULL; arena = fe_arena_next(arena)) free += free_dirty_units(arena);
+  return free > committed ? 0 : committed - free;
 }
 
 static void give_up_emptiest(fe_arenas_t *arenas) {

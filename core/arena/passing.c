@@ -24,18 +24,24 @@ static void give_up_waiting(fe_passing_t *passing) {
   atomic_store_explicit(&passing->lost, begun - ended, memory_order_relaxed);
 }
 
+/* Whether no units were given back while all were looked at. */
+static bool is_complete(const fe_look_t *look) {
+  return look->has_given && fe_arenas_units_given(look->arenas) == look->given;
+}
+
 FE_COLD bool fe_look_again(fe_look_t *look) {
   fe_arenas_t *arenas = look->arenas;
-  size_t given = atomic_load_explicit(&arenas->figures.units_given, memory_order_relaxed);
+  bool is_all = is_complete(look);
   if (passings_seen(look) > 0) {
     if (!fe_wait(look->wait_count++)) {
       give_up_waiting(&arenas->passing);
       return false;
     }
-  } else if (given == look->given || ++look->again_count == FE_LOOKS_MAX) {
+  } else if (is_all || ++look->again_count == FE_LOOKS_MAX) {
     return false;
   }
   fe_look_t next = fe_look_at(arenas);
+  fe_look_note_given(&next);
   next.wait_count = look->wait_count;
   next.again_count = look->again_count;
   *look = next;

@@ -12,8 +12,10 @@
  *   beginning, so nothing was in passing at any time of it. Else he waits, and looks again.
  * - A look takes its time: units that were given back in a slab that it had passed, while others
  *   were taken in slabs that it had not reached, escape it though there always were some. So who
- *   gives units back counts them after their bits are set (figures.units_given), and who found
- *   none looks again when that count changed during his look.
+ *   gives units back counts them after their bits are set (`given_units` of a slab, which only
+ *   grows), and who found none looks again when the sum changed. He reads it before he goes through
+ *   all units for the last time (fe_look_note_given): a look that succeeds at once does not. One
+ *   that found none without it is repeated.
  *
  * When a look ends without a unit and neither count has moved, every unit was in somebody's hands
  * at that moment: he had taken it and not returned yet from giving it back.
@@ -36,7 +38,8 @@
 typedef struct fe_look {
   fe_arenas_t *arenas;
   size_t ended;         /* passings that had ended when the look began */
-  size_t given;         /* units that had been given back by then */
+  bool has_given;       /* whether the next one was read */
+  size_t given;         /* units that had been given back before all were looked at */
   size_t own;           /* passings that the look itself began; they have ended when it does */
   unsigned wait_count;  /* for passings */
   unsigned again_count; /* looks that were repeated since units were given back */
@@ -69,10 +72,15 @@ static inline void fe_passing_after_fork(fe_arenas_t *arenas) {
 
 /* Begins a look. */
 static inline fe_look_t fe_look_at(fe_arenas_t *arenas) {
-  return (fe_look_t){
-      .arenas = arenas,
-      .ended = atomic_load_explicit(&arenas->passing.ended, memory_order_acquire),
-      .given = atomic_load_explicit(&arenas->figures.units_given, memory_order_acquire)};
+  return (fe_look_t){.arenas = arenas,
+                     .ended = atomic_load_explicit(&arenas->passing.ended, memory_order_acquire)};
+}
+
+/* The first look has found nothing so far; before all units are looked at. */
+static inline void fe_look_note_given(fe_look_t *look) {
+  if (look->has_given) return;
+  look->given = fe_arenas_units_given(look->arenas);
+  look->has_given = true;
 }
 
 /* After a look that found no units: whether to look again, for there may be some. Waits for those

@@ -4,6 +4,7 @@
 #include "core/arena/arena.h"
 #include "core/arena/bitmap.h"
 #include "core/arena/counting.h"
+#include "core/arena/dirty.h"
 #include "core/arena/huge.h"
 #include "core/arena/passing.h"
 #include "core/arena/room.h"
@@ -56,7 +57,6 @@ static void purge_run(fe_arena_t *arena, unsigned index, fe_units_t units, unsig
     fe_units_t before = atomic_fetch_and_explicit(&slab->dirty, ~done, memory_order_relaxed);
     atomic_fetch_and_explicit(&slab->aged, ~units, memory_order_relaxed);
     unsigned count = fe_bitmap_count(before & done);
-    atomic_fetch_sub_explicit(&arenas->dirty_unit_count, count, memory_order_relaxed);
     fe_arenas_count_decommit(arenas, count);
     fe_bitmap_give(&slab->free, units);
     fe_room_after_give(arena, index, index);
@@ -83,6 +83,7 @@ static void purge_slab(fe_arena_t *arena, unsigned index, bool aged_only) {
     purge_run(arena, index, run, group);
     units &= ~run;
   }
+  fe_dirty_note(arena, index);
 }
 
 static void age_slab(fe_slab_t *slab) {

@@ -3,6 +3,7 @@
 
 #include "core/arena/bitmap.h"
 #include "core/arena/counting.h"
+#include "core/arena/dirty.h"
 #include "core/arena/huge.h"
 #include "core/arena/room.h"
 
@@ -29,9 +30,8 @@ static void unmark(fe_arena_t *arena, unsigned index, fe_units_t mask, fe_units_
   fe_track_close(fe_unit_address(arena, index, fe_bitmap_first(mask)),
                  fe_bitmap_count(mask) * FE_UNIT_SIZE);
   atomic_fetch_and_explicit(&slab->dirty, ~clean, memory_order_relaxed);
-  atomic_fetch_add_explicit(&arena->arenas->dirty_unit_count, fe_bitmap_count(mask & ~clean),
-                            memory_order_relaxed);
   fe_bitmap_give(&slab->free, mask);
+  fe_dirty_after_give(arena, index);
   fe_room_after_give(arena, index, index);
 }
 
@@ -45,8 +45,6 @@ bool fe_mark_taken(fe_arena_t *arena, unsigned index, fe_units_t mask, unsigned 
   *is_zero = dirty == 0 && arenas->base->is_zeroed;
   if (dirty != 0) {
     atomic_fetch_and_explicit(&slab->aged, ~mask, memory_order_relaxed);
-    atomic_fetch_sub_explicit(&arenas->dirty_unit_count, count_bits(mask, count, dirty),
-                              memory_order_relaxed);
   }
   fe_units_t clean = mask & ~dirty;
   if (clean == 0) return true;
@@ -85,6 +83,7 @@ static void free_units(const fe_row_t *row, size_t from, size_t to) {
   while (from < to) {
     part_t part = first_part(row->first + from, to - from);
     fe_bitmap_give(&row->arena->slab[part.slab].free, part.mask);
+    fe_dirty_after_give(row->arena, part.slab);
     from += part.count;
   }
   fe_room_after_give(row->arena, (unsigned)first, (unsigned)last);
@@ -127,7 +126,7 @@ static bool mark_units_taken(const fe_row_t *row, bool *is_zero) {
     if (!is_part_zero) *is_zero = false;
     marked += part.count;
   }
-  fe_arenas_count_take(row->arena->arenas, row->count);
+  fe_slab_count_take(&row->arena->slab[row->first / FE_UNITS_PER_SLAB], row->count);
   return true;
 }
 
@@ -156,7 +155,10 @@ fe_outcome_t fe_row_take(fe_look_t *look, const fe_row_t *row, size_t *free_coun
   return outcome;
 }
 
-void fe_row_give(const fe_row_t *row) { free_units(row, 0, row->count); }
+void fe_row_give(const fe_row_t *row) {
+  free_units(row, 0, row->count);
+  fe_slab_count_give(&row->arena->slab[row->first / FE_UNITS_PER_SLAB], row->count);
+}
 
 bool fe_arenas_extend(fe_arena_t *arena, char *start, size_t unit_count, size_t more) {
   size_t first = ((size_t)(start - arena->start) >> FE_SHARD_SHIFT) + unit_count;

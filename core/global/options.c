@@ -130,11 +130,7 @@ bool fe_option_apply(const char *where, const char *name, const char *text) {
     return false;
   }
   atomic_store_explicit(&fe_settings[setting], value, memory_order_relaxed);
-  if (setting == FE_SETTING_MEMORY_LIMIT) {
-    size_t limit = value == 0 ? SIZE_MAX : value;
-    atomic_store_explicit(&fe_budget_process.limit, limit, memory_order_relaxed);
-    fe_heap_after_limit(&fe_budget_process);
-  }
+  if (setting == FE_SETTING_MEMORY_LIMIT) fe_heap_set_process_limit(value);
   if (setting == FE_SETTING_BACKGROUND_PURGE) fe_background_expect();
   return true;
 }

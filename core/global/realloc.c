@@ -71,20 +71,24 @@ static void *stay(fe_heap_t *heap, void *ptr, size_t size) {
   return ptr;
 }
 
+/* What lies behind a large block may have been kept by somebody who does not need it, or given back
+ * by now. */
+static bool resize_with_room(fe_heap_t *heap, void *ptr, size_t size) {
+  size_t given = fe_arenas_units_given(heap->context->arenas);
+  return resize_large(heap, ptr, size) ||
+         (fe_heap_make_room(heap, given) && resize_large(heap, ptr, size));
+}
+
 /* Where a block goes that cannot have its new size where it is, or, if it has to be or can be after
  * all, there. NULL: no memory. */
 static void *place_for(fe_heap_t *heap, void *ptr, size_t size, bool may_stay) {
   fe_shard_t *shard = fe_shard_of(ptr);
   bool is_large = shard->kind == FE_SHARD_LARGE && size <= PTRDIFF_MAX && !FE_IS_TRACKED;
-  size_t given = fe_arenas_units_given(heap->context->arenas);
   void *place = may_stay || is_large ? fe_heap_alloc_if_possible(heap, size) : NULL;
   if (place != NULL) return place;
   if (may_stay) return stay(heap, ptr, size);
-  /* What lies behind the block may have been kept by somebody who does not need it. */
   bool is_limited = fe_budget_without_room(&heap->budget, size) != NULL;
-  if (is_large && !is_limited && fe_heap_make_room(heap, given) && resize_large(heap, ptr, size)) {
-    return ptr;
-  }
+  if (is_large && !is_limited && resize_with_room(heap, ptr, size)) return ptr;
   return fe_heap_alloc(heap, size);
 }
 

@@ -11,7 +11,7 @@
 #define FE_LEASE_STEP_MAX ((size_t)1 << 20)
 
 static size_t lease_step(const fe_heap_t *heap, size_t bytes) {
-  size_t step = heap->account.held_bytes / 16;
+  size_t step = heap->account.held_bytes / 16 & ~(size_t)15;
   if (step < FE_LEASE_STEP_MIN) step = FE_LEASE_STEP_MIN;
   if (step > FE_LEASE_STEP_MAX) step = FE_LEASE_STEP_MAX;
   return step > bytes ? step : bytes;

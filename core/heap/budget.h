@@ -6,8 +6,14 @@
  * never passes the limit by a charge, whatever the order; in between, a refused charge may be seen
  * as charged for a moment, and make another one fail that would just have fitted.
  *
- * Relaxed order is enough: the counter orders nothing but itself. Modelled in tests/model
- * (budget.pml). */
+ * As long as nothing limits the process, heaps do not write its counter, which all of them share:
+ * they are apart. A bit of a heap's own counter says so, so each charge knows in the moment that it
+ * is made whether it counts above as well. When a limit is set, each heap joins, for good: what it
+ * has charged is counted above, and then the bit goes, if nothing was charged or taken back
+ * meanwhile.
+ *
+ * Relaxed order is enough, for the counters order nothing but themselves, but for this: what was
+ * joined is counted above before it is taken back there. Modelled in tests/model (budget.pml). */
 #ifndef FERROC_CORE_HEAP_BUDGET_H
 #define FERROC_CORE_HEAP_BUDGET_H
 
@@ -18,12 +24,25 @@
 typedef struct fe_budget {
   struct fe_budget *parent; /* what is charged here is charged there, too; NULL: none; constant */
   _Atomic(size_t) limit;    /* SIZE_MAX: none; written by the heap's holder, read by all */
-  _Atomic(size_t) charged;  /* all */
+  _Atomic(size_t) charged;  /* bytes, an even number, and FE_BUDGET_APART; all */
 } fe_budget_t;
 
-/* The one above all: what the option memory_limit is about. Heaps without a parent stand under it.
- */
-extern fe_budget_t fe_budget_process;
+/* What is charged is not charged in the parent. */
+#define FE_BUDGET_APART ((size_t)1)
+
+/* The one above all: what the option memory_limit is about. Heaps without a parent stand under it,
+ * and are apart at first. A line of its own: with a limit, all threads write there. */
+typedef struct fe_lone_budget {
+  alignas(FE_CACHE_LINE) fe_budget_t budget;
+} fe_lone_budget_t;
+extern fe_lone_budget_t fe_budget_process;
+
+/* For a budget that is apart, and whose parent is that of the process: it is not any more, and what
+ * it has charged is charged there, whatever the limit is. Any thread. */
+void fe_budget_join(fe_budget_t *budget);
+
+/* The budget ends: its parent does without what it has charged. Nobody else uses it. */
+void fe_budget_leave(fe_budget_t *budget);
 
 /* Charges the budget and all above it, or none; whether it could. Any thread. */
 bool fe_budget_charge(fe_budget_t *budget, size_t bytes);
@@ -32,7 +51,8 @@ bool fe_budget_charge(fe_budget_t *budget, size_t bytes);
 void fe_budget_uncharge(fe_budget_t *budget, size_t bytes);
 
 static inline size_t fe_budget_charged(const fe_budget_t *budget) {
-  return atomic_load_explicit(&((fe_budget_t *)budget)->charged, memory_order_relaxed);
+  size_t charged = atomic_load_explicit(&((fe_budget_t *)budget)->charged, memory_order_relaxed);
+  return charged & ~FE_BUDGET_APART;
 }
 
 static inline size_t fe_budget_limit(const fe_budget_t *budget) {

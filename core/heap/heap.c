@@ -43,8 +43,12 @@ static void connect(fe_heap_t *heap, const fe_heap_plan_t *plan, const fe_contex
   heap->own_context = *own_context;
   heap->context = plan->context != NULL ? plan->context : &heap->own_context;
   if (plan->context != NULL) fe_shared_context(plan->context)->heap_count++;
-  heap->budget.parent = plan->parent != NULL ? &plan->parent->budget : &fe_budget_process;
-  if (plan->parent == NULL) return;
+  if (plan->parent == NULL) {
+    heap->budget.parent = &fe_budget_process.budget;
+    atomic_store_explicit(&heap->budget.charged, FE_BUDGET_APART, memory_order_relaxed);
+    return;
+  }
+  heap->budget.parent = &plan->parent->budget;
   atomic_fetch_add_explicit(&plan->parent->child_count, 1, memory_order_relaxed);
 }
 
@@ -160,8 +164,8 @@ static void give_list(const fe_context_t *context, fe_shard_t *shard) {
 /* Takes the heap out of what it stands under and on. */
 static void disconnect(fe_heap_t *heap) {
   if (heap->context != &heap->own_context) fe_shared_context(heap->context)->heap_count--;
-  fe_budget_uncharge(heap->budget.parent, fe_budget_charged(&heap->budget));
-  if (heap->budget.parent == &fe_budget_process) return;
+  fe_budget_leave(&heap->budget);
+  if (heap->budget.parent == &fe_budget_process.budget) return;
   fe_heap_t *parent = (fe_heap_t *)((char *)heap->budget.parent - offsetof(struct fe_heap, budget));
   /* Release: the parent's end comes after all that its children did with it. */
   atomic_fetch_sub_explicit(&parent->child_count, 1, memory_order_release);

@@ -286,6 +286,9 @@ bool fe_heap_make_room_in_budget(fe_heap_t *heap, size_t bytes, bool is_holder);
  * from now on. */
 void fe_heap_after_limit(const fe_budget_t *budget);
 
+/* Sets the limit of the process, 0: none, and has all heaps count there from now on. */
+void fe_heap_set_process_limit(size_t memory_limit);
+
 /* Gets back what is left of fe_heap_after_emptied and _woken; cheap if that is nothing. */
 void fe_heap_reclaim_emptied(void);
 

@@ -212,6 +212,23 @@ void fe_heap_after_limit(const fe_budget_t *budget) {
   }
 }
 
+/* Heaps that are apart are counted from now on. Whoever begins a heap that is not found here sees
+ * the limit; so does, sooner or later, whoever charges one, if they cannot be gone through. */
+static void join_all(void) {
+  if (!fe_roll_lock_soon(FE_ROLL_PATIENCE_MS)) return;
+  for (fe_heap_t *heap = fe_roll_first; heap != NULL; heap = heap->roll_next) {
+    fe_budget_join(&heap->budget);
+  }
+  fe_roll_unlock();
+}
+
+void fe_heap_set_process_limit(size_t memory_limit) {
+  size_t limit = memory_limit == 0 ? SIZE_MAX : memory_limit;
+  atomic_store_explicit(&fe_budget_process.budget.limit, limit, memory_order_relaxed);
+  if (limit != SIZE_MAX) join_all();
+  fe_heap_after_limit(&fe_budget_process.budget);
+}
+
 /* The same as fe_heap_reclaim, for the heap's holder. */
 static bool collect_own(fe_heap_t *heap) {
   uint32_t gate = fe_gate_enter(&heap->gate);
@@ -236,6 +253,7 @@ bool fe_heap_make_room(fe_heap_t *heap, size_t given) {
 
 bool fe_heap_take_first_unit(fe_context_t *context, fe_run_t *run) {
   enum { TURNS_MAX = 3 };
+  if (fe_context_take(context, 1, run)) return true;
   for (int turn = 0; turn < TURNS_MAX; turn++) {
     size_t given = fe_arenas_units_given(context->arenas);
     if (fe_context_take(context, 1, run)) return true;

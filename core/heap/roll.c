@@ -11,8 +11,9 @@ void fe_roll_enter(fe_heap_t *heap) {
   fe_heap_t *first = atomic_load_explicit(&newcomers, memory_order_relaxed);
   do {
     heap->roll_next = first;
-    /* Release: whoever walks over the list sees the heap as it was made. */
-  } while (!atomic_compare_exchange_weak_explicit(&newcomers, &first, heap, memory_order_release,
+    /* Release: whoever walks over the list sees the heap as it was made. Acquire: whoever is not
+     * found by a walk sees what was done before it. */
+  } while (!atomic_compare_exchange_weak_explicit(&newcomers, &first, heap, memory_order_acq_rel,
                                                   memory_order_relaxed));
 }
 
@@ -24,7 +25,7 @@ static void add(fe_heap_t *heap) {
 }
 
 void fe_roll_take_newcomers(void) {
-  fe_heap_t *heap = atomic_exchange_explicit(&newcomers, NULL, memory_order_acquire);
+  fe_heap_t *heap = atomic_exchange_explicit(&newcomers, NULL, memory_order_acq_rel);
   while (heap != NULL) {
     fe_heap_t *next = heap->roll_next;
     add(heap);

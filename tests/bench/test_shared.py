@@ -38,7 +38,7 @@ def real_sources(monkeypatch):
 
 def test_each_atomic_write_in_the_program_has_a_name(program, real_sources):
     found = {word.name for _, written, _ in shared.writes_of(program) for word in written}
-    assert {"heap.gate", "shard.remote", "slab.free", "process budget.charged", "arenas.figures.units_taken",
+    assert {"heap.gate", "shard.remote", "slab.free", "heap.budget.charged", "slab.taken_units",
             "heap's fe_remote_leavers", "has_emptied", "roll's lock", "shard.used"} <= found
 
 
@@ -53,9 +53,9 @@ def test_each_name_of_the_table_is_in_the_source(real_sources):
 def test_the_words_of_all_threads_have_their_place(program):
     lines = shared.lines_of(program)
     placed = {name: line["variables"] for line in lines for name in line["words"]}
-    assert "fe_budget_process" in placed["process budget.charged"]
+    assert "mood" in placed["background's mood"]
     assert placed["arenas.dirty_unit_count"] == []  # a line of its own
-    units = [line["words"] for line in lines if "arenas.figures.units_taken" in line["words"]]
+    units = [line["words"] for line in lines if "arenas.figures.committed_units" in line["words"]]
     assert len(units) == 1
 
 
@@ -71,8 +71,7 @@ def test_writes_are_added_by_word_and_what_only_the_holder_writes_is_left_out():
              (5, words.WORDS["dirty"], here)]
     assert shared.count_words(sites, {1: 10, 2: 30, 3: 8, 4: 99}) == {
         "slab.free": {"scope": words.SLAB, "writes": 40, "where": "give (core/a.c:2)"},
-        "heap.budget.charged": {"scope": words.HEAP, "writes": 4, "where": "take (core/a.c:1)"},
-        "process budget.charged": {"scope": words.ALL, "writes": 4, "where": "take (core/a.c:1)"}}
+        "heap.budget.charged": {"scope": words.HEAP, "writes": 8, "where": "take (core/a.c:1)"}}
 
 
 def test_a_write_is_shown_where_a_source_file_asks_for_it():

@@ -4,6 +4,7 @@
 #include "tests/core/support.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 
 static fe_heap_t *heap_under(fe_heap_t *parent, size_t memory_limit) {
@@ -29,6 +30,118 @@ static size_t count_room(fe_heap_t *heap) {
     fe_heap_free(heap, blocks[i]);
   }
   return count;
+}
+
+/* -- The process's limit
+ * ---------------------------------------------------------------------------
+ */
+
+static void set_process_limit(size_t limit) {
+  char text[32];
+  snprintf(text, sizeof text, "%zu", limit);
+  require(fe_option_set("memory_limit", text));
+}
+
+/* What heaps took while nothing limited them, whoever they are, and what they give back. */
+static void a_limit_of_the_process_counts_what_is_there(void **state) {
+  (void)state;
+  fe_heap_t *first = heap_under(NULL, 0);
+  set_process_limit(40 * LARGE);
+  size_t room = count_room(first);
+  set_process_limit(0);
+  fe_heap_t *heap = heap_under(NULL, 0);
+  fe_heap_t *child = heap_under(heap, 0);
+  void *block = fe_heap_alloc(heap, 4 * LARGE - TRAILER);
+  assert_non_null(block);
+  assert_non_null(fe_heap_alloc(child, 3 * LARGE - TRAILER));
+  set_process_limit(40 * LARGE);
+  assert_int_equal(count_room(first), room - 7);
+  assert_int_equal(count_room(child), room - 7);
+  set_process_limit(30 * LARGE);
+  assert_int_equal(count_room(first), room - 17);
+  fe_heap_free(heap, block);
+  assert_int_equal(count_room(first), room - 13);
+  fe_heap_destroy(child);
+  assert_int_equal(count_room(first), room - 10);
+  fe_heap_destroy(heap);
+  set_process_limit(0);
+  fe_heap_destroy(first);
+}
+
+static void a_heap_that_begins_under_a_limit_of_the_process_counts(void **state) {
+  (void)state;
+  fe_heap_t *first = heap_under(NULL, 0);
+  set_process_limit(40 * LARGE);
+  size_t room = count_room(first);
+  fe_heap_t *heap = heap_under(NULL, 0);
+  assert_non_null(fe_heap_alloc(heap, 4 * LARGE - TRAILER));
+  assert_int_equal(count_room(first), room - 4);
+  fe_heap_destroy(heap);
+  assert_int_equal(count_room(first), room);
+  set_process_limit(0);
+  fe_heap_destroy(first);
+}
+
+/* A heap that ends while nothing limits it takes nothing away from what others have. */
+static void a_heap_that_was_not_counted_is_not_taken_back(void **state) {
+  (void)state;
+  fe_heap_t *first = heap_under(NULL, 0);
+  set_process_limit(40 * LARGE);
+  size_t room = count_room(first);
+  set_process_limit(0);
+  fe_heap_t *heap = heap_under(NULL, 0);
+  fe_heap_free(heap, fe_heap_alloc(heap, 20 * LARGE - TRAILER));
+  assert_non_null(fe_heap_alloc(heap, 4 * LARGE - TRAILER));
+  fe_heap_destroy(heap);
+  set_process_limit(40 * LARGE);
+  assert_int_equal(count_room(first), room);
+  set_process_limit(0);
+  fe_heap_destroy(first);
+}
+
+/* Charges and frees of one block after the other, while the limit comes and goes. */
+typedef struct worker {
+  atomic_bool is_over;
+  fe_heap_t *parent;
+} worker_t;
+
+static void *allocate_and_free(void *argument) {
+  worker_t *worker = argument;
+  while (!atomic_load(&worker->is_over)) {
+    fe_heap_t *heap = heap_under(worker->parent, 0);
+    for (size_t i = 0; i < 20; i++) {
+      fe_heap_free(heap, fe_heap_alloc(heap, (1 + i % 3) * LARGE));
+    }
+    fe_heap_destroy(heap);
+  }
+  return NULL;
+}
+
+static void a_limit_of_the_process_may_be_set_while_others_allocate(void **state) {
+  (void)state;
+  enum { THREADS = 4, TURNS = 200 };
+  fe_heap_t *first = heap_under(NULL, 0);
+  set_process_limit(40 * LARGE);
+  size_t room = count_room(first);
+  set_process_limit(0);
+  for (size_t turn = 0; turn < TURNS; turn++) {
+    fe_heap_t *parent = heap_under(NULL, 0);
+    worker_t workers[THREADS] = {{false}, {false}, {.parent = parent}, {.parent = parent}};
+    pthread_t threads[THREADS];
+    for (size_t i = 0; i < THREADS; i++) {
+      require(pthread_create(&threads[i], NULL, allocate_and_free, &workers[i]) == 0);
+    }
+    set_process_limit(1000 * LARGE);
+    sched_yield();
+    for (size_t i = 0; i < THREADS; i++) atomic_store(&workers[i].is_over, true);
+    for (size_t i = 0; i < THREADS; i++) require(pthread_join(threads[i], NULL) == 0);
+    fe_heap_destroy(parent);
+    set_process_limit(0);
+  }
+  set_process_limit(40 * LARGE);
+  assert_in_range(count_room(first), room - 1, room);
+  set_process_limit(0);
+  fe_heap_destroy(first);
 }
 
 /* -- Parents and children -----------------------------------------------------------------------
@@ -473,6 +586,10 @@ static void the_callback_may_free(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
+      test_that(a_limit_of_the_process_counts_what_is_there),
+      test_that(a_heap_that_begins_under_a_limit_of_the_process_counts),
+      test_that(a_heap_that_was_not_counted_is_not_taken_back),
+      test_that(a_limit_of_the_process_may_be_set_while_others_allocate),
       test_that(what_a_child_takes_counts_for_its_parent),
       test_that(a_parents_limit_is_exact),
       test_that(every_level_has_its_limit),

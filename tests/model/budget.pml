@@ -11,7 +11,9 @@
  * charge that is refused leaves nothing behind: at the end all counts are 0; nobody touches the
  * upper budget after its end; whoever is alone is refused only what passes a limit. GREEDY: one
  * thread asks for more than the upper limit, again and again, beside another one on the same
- * budget, which has room below for both: what cannot be had is in nobody's way.
+ * budget, which has room below for both: what cannot be had is in nobody's way. APART: the lower
+ * budget is not counted in the upper one at first, and joins it when who sets a limit comes by, or
+ * who charges and sees the limit.
  *
  * Each MUTATION_... leaves out or changes one step, and must be found out. */
 
@@ -25,7 +27,10 @@
 #define UPPER 0
 #define NONE 3 /* above the upper one */
 #define PARENT(budget) ((budget) == UPPER -> NONE : UPPER)
-#ifdef GREEDY
+#if defined(APART)
+#define LIMIT(budget) ((budget) == UPPER -> 20 : 5)
+#define FITS(bytes) true
+#elif defined(GREEDY)
 #define LIMIT(budget) ((budget) == UPPER -> 3 : 5)
 #define FITS(bytes) ((bytes) < 4)
 #else
@@ -36,21 +41,26 @@
 /* What all threads see: of each budget the bytes that are charged, of the upper heap how many there
  * are under it. */
 short charged[3];
+bool is_apart[3]; /* a bit of the same word */
 short child_count = (THREADS > 2 -> 2 : 1);
 
 /* For the checks only. */
 byte users[3];      /* threads that will still use the heap */
 bool has_ended;     /* the upper heap, and its memory with it */
 byte ended_count;
+bool setter_is_done; /* whoever sets a limit, if there is one */
 
 #define CHECK_BUDGET(budget)                         \
   assert((budget) != UPPER || !has_ended);           \
   assert(charged[budget] >= 0);                      \
   assert(charged[budget] <= LIMIT(budget))
 
-/* got: whether the budget has room for the bytes, and they are charged now. */
+/* The parent, if the budget is not apart. */
+#define NEXT_LEVEL(budget, apart) ((budget) == UPPER || (apart) -> NONE : UPPER)
+
+/* got: whether the budget has room for the bytes, and they are charged now; apart: what it was. */
 inline charge_one(budget, bytes) {
-  atomic { seen = charged[budget]; CHECK_BUDGET(budget) };
+  atomic { seen = charged[budget]; apart = is_apart[budget]; CHECK_BUDGET(budget) };
   do
 #ifndef MUTATION_UPPER_LIMIT_IS_NOT_CHECKED
   :: seen + bytes > LIMIT(budget) -> got = false; break
@@ -64,12 +74,16 @@ inline charge_one(budget, bytes) {
 #else
      atomic {
        if
+#ifdef MUTATION_APART_IS_NOT_COMPARED
        :: charged[budget] == seen ->
+#else
+       :: charged[budget] == seen && is_apart[budget] == apart ->
+#endif
           charged[budget] = seen + bytes;
           CHECK_BUDGET(budget);
           got = true;
           break
-       :: else -> seen = charged[budget]
+       :: else -> seen = charged[budget]; apart = is_apart[budget]
        fi
      }
 #endif
@@ -81,17 +95,53 @@ inline charge_one(budget, bytes) {
 inline uncharge_up_to(budget, end, bytes) {
   each = budget;
   do
-  :: each == end -> break
-  :: each != end ->
+  :: each == end || each == NONE -> break
+  :: each != end && each != NONE ->
 #ifdef MUTATION_UNCHARGE_BY_STORE
-     seen = charged[each];
+     atomic { seen = charged[each]; apart = is_apart[each] };
      atomic { charged[each] = seen - bytes; CHECK_BUDGET(each); seen = 0 };
 #else
-     atomic { charged[each] = charged[each] - bytes; CHECK_BUDGET(each) };
+     atomic { charged[each] = charged[each] - bytes; apart = is_apart[each]; CHECK_BUDGET(each) };
 #endif
-     each = PARENT(each)
+     each = NEXT_LEVEL(each, apart)
   od;
   each = 0
+}
+
+/* The budget is not apart any more. */
+inline fe_budget_join(budget) {
+  atomic { seen = charged[budget]; apart = is_apart[budget] };
+  do
+  :: !apart -> break
+  :: apart ->
+#ifndef MUTATION_JOINED_BEFORE_IT_COUNTS
+     charged[UPPER] = charged[UPPER] + seen;
+#endif
+     atomic {
+       each = seen;
+       if
+#ifdef MUTATION_JOINED_WHATEVER_IT_HAS
+       :: is_apart[budget] ->
+#else
+       :: is_apart[budget] && charged[budget] == seen ->
+#endif
+          is_apart[budget] = false;
+          got = true
+       :: else -> seen = charged[budget]; apart = is_apart[budget]; got = false
+       fi
+     };
+#ifdef MUTATION_JOINED_BEFORE_IT_COUNTS
+     charged[UPPER] = charged[UPPER] + (got -> each : 0);
+#endif
+     if
+     :: got -> break
+     :: else ->
+#if !defined(MUTATION_FAILED_JOIN_STAYS) && !defined(MUTATION_JOINED_BEFORE_IT_COUNTS)
+        atomic { charged[UPPER] = charged[UPPER] - each; CHECK_BUDGET(UPPER) }
+#endif
+     fi
+  od;
+  atomic { seen = 0; apart = false; got = false; each = 0 }
 }
 
 /* got: whether all levels have room now. */
@@ -116,9 +166,15 @@ inline fe_budget_charge(budget, bytes) {
   do
   :: level == NONE -> break
   :: level != NONE ->
+#ifdef APART
+     if /* from some moment on it sees the limit: join_if_limited */
+     :: level != UPPER -> fe_budget_join(level)
+     :: true
+     fi;
+#endif
      charge_one(level, bytes);
      if
-     :: got -> level = PARENT(level)
+     :: got -> level = NEXT_LEVEL(level, apart)
      :: else ->
 #ifdef MUTATION_NO_ROLL_BACK
         skip;
@@ -148,9 +204,11 @@ inline disconnect(budget) {
 #ifdef MUTATION_COUNTED_OUT_TOO_EARLY
   child_count--;
 #endif
-  bytes = charged[budget];
-  charged[budget] = 0;
-  fe_budget_uncharge(UPPER, bytes);
+  atomic { bytes = charged[budget]; apart = is_apart[budget]; charged[budget] = 0 };
+  if /* fe_budget_leave */
+  :: !apart -> fe_budget_uncharge(UPPER, bytes)
+  :: else
+  fi;
   bytes = 0;
 #ifndef MUTATION_COUNTED_OUT_TOO_EARLY
   child_count--
@@ -161,7 +219,7 @@ inline disconnect(budget) {
 proctype thread(byte budget) {
   byte turns, bytes, level, each;
   short seen;
-  bool got;
+  bool got, apart;
   do
   :: turns < TURNS ->
      if
@@ -184,6 +242,9 @@ proctype thread(byte budget) {
      atomic { got = false; bytes = 0; turns++ }
   :: else -> break
   od;
+#ifdef APART
+  setter_is_done; /* no heap ends while somebody walks over the roll */
+#endif
   atomic { turns = 0; users[budget]-- ; got = (users[budget] == 0) };
   if
   :: got -> disconnect(budget)
@@ -204,6 +265,15 @@ proctype upper_holder() {
   assert(charged[1] == 0 && charged[2] == 0)
 }
 
+/* join_all, of who sets the limit. */
+proctype setter() {
+  byte each;
+  short seen;
+  bool got, apart;
+  fe_budget_join(1);
+  setter_is_done = true
+}
+
 init {
   atomic {
     users[1] = (THREADS > 1 -> 2 : 1);
@@ -216,6 +286,10 @@ init {
     :: THREADS > 2 -> users[2] = 1; run thread(2)
     :: else
     fi;
-    run upper_holder()
+    run upper_holder();
+#ifdef APART
+    is_apart[1] = true;
+    run setter()
+#endif
   }
 }
