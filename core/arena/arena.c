@@ -104,11 +104,9 @@ static bool take_in_slab(fe_look_t *look, fe_arena_t *arena, unsigned index, con
   }
 }
 
-/* Where a run ends there is room for the next one. */
-static void note_end(fe_arena_hint_t *hint, const fe_run_t *run) {
-  hint->arena = run->arena;
-  char *last = run->start + (run->unit_count - 1) * FE_UNIT_SIZE;
-  hint->slab = (unsigned)((size_t)(last - run->arena->start) >> FE_SLAB_SHIFT);
+static void note_place(fe_arena_hint_t *hint, const fe_run_t *unit) {
+  hint->arena = unit->arena;
+  hint->slab = (unsigned)((size_t)(unit->start - unit->arena->start) >> FE_SLAB_SHIFT);
 }
 
 /* Whether take_in_slab would find something. */
@@ -134,27 +132,40 @@ typedef enum where {
   IN_ALL
 } where_t;
 
+/* Where the slabs end, up to `end`, that have no room at all: a search for units that were in use
+ * before goes on behind others, too. */
+static unsigned end_of_full(fe_arena_t *arena, unsigned from, unsigned end, const wish_t *wish) {
+  while (from < end && !has_room(arena, from, wish)) from++;
+  return from;
+}
+
 static bool take_in_arena(fe_look_t *look, fe_arena_t *arena, const wish_t *wish, where_t where,
                           fe_run_t *run) {
   unsigned from = where == IN_ALL ? 0 : fe_room_first(arena, wish->count - 1);
   unsigned end = arena->slab_count;
+  if (FE_LIKELY(from == end)) return false; /* most of many arenas are full */
   if (where == NEAR_ROOM && end - from > FE_DIRTY_SLABS_MAX) end = from + FE_DIRTY_SLABS_MAX;
   unsigned slab = from;
   bool is_taken = false;
   while (slab < end && !(is_taken = take_in_slab(look, arena, slab, wish, run))) slab++;
-  if (where == FROM_ROOM) fe_room_raise(arena, wish->count - 1, from, slab, has_room, wish);
+  if (where == IN_ALL) return is_taken;
+  unsigned full_end = wish->dirty_only ? end_of_full(arena, from, slab, wish) : slab;
+  fe_room_raise(arena, wish->count - 1, from, full_end, has_room, wish);
   return is_taken;
 }
 
-/* At the hint first, then wherever there is room. */
+/* Single units at the hint first, so that threads keep out of each other's way. Longer runs lie as
+ * low as they can, wherever the last one is: so what is free stays together, and gaps between runs
+ * are seldom left idle while memory is touched that nobody used before. */
 static bool take_anywhere(fe_look_t *look, fe_arena_hint_t *hint, const wish_t *wish, where_t where,
                           fe_run_t *run) {
-  bool is_taken = hint->arena != NULL && take_in_slab(look, hint->arena, hint->slab, wish, run);
+  bool has_hint = wish->count == 1 && hint->arena != NULL;
+  bool is_taken = has_hint && take_in_slab(look, hint->arena, hint->slab, wish, run);
   fe_arena_t *arena = fe_arenas_first(look->arenas);
   for (; !is_taken && arena != NULL; arena = fe_arena_next(arena)) {
     is_taken = take_in_arena(look, arena, wish, where, run);
   }
-  if (is_taken) note_end(hint, run);
+  if (is_taken && wish->count == 1) note_place(hint, run);
   return is_taken;
 }
 

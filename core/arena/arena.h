@@ -137,7 +137,7 @@ typedef struct fe_run {
   bool is_zero; /* every byte is known to be zero */
 } fe_run_t;
 
-/* Where a heap looks for units first. */
+/* Where a heap looks first for single units: where the last one came from. */
 typedef struct fe_arena_hint {
   fe_arena_t *arena;
   unsigned slab;

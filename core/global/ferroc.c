@@ -72,7 +72,8 @@ fe_heap_t *fe_thread_heap(void) {
 }
 
 void *fe_calloc(size_t count, size_t size) {
-  fe_heap_t *heap = fe_thread_heap();
+  fe_heap_t *heap = fe_registry_heap();
+  if (FE_UNLIKELY(heap == &fe_heap_empty)) heap = fe_thread_heap();
   return heap == NULL ? NULL : fe_heap_calloc(heap, count, size);
 }
 

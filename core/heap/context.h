@@ -10,7 +10,7 @@
 
 struct fe_context {
   fe_arenas_t *arenas;  /* constant */
-  fe_arena_hint_t hint; /* where the last run came from */
+  fe_arena_hint_t hint; /* where the last single unit came from */
 };
 
 /* One that fe_context_create made. */

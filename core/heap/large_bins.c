@@ -35,13 +35,18 @@ static inline void push(fe_heap_t *heap, fe_large_bins_t *bins, fe_shard_t *shar
 
 /* -- Allocating -- */
 
+/* So many units more than it needs a block may have. */
+static inline size_t units_more(size_t unit_count) {
+  return (unit_count + FE_LARGE_BINS_LONGER / 2) / FE_LARGE_BINS_LONGER;
+}
+
 /* A run of so many units (at least 1), or of a few more. NULL: there is none. */
 static inline fe_shard_t *find(fe_large_bins_t *bins, size_t unit_count) {
   if (unit_count > FE_LARGE_UNITS_MAX) return NULL;
   uint64_t runs = bins->has_run >> (unit_count - 1);
   if (runs == 0) return NULL;
   size_t more = fe_lowest_bit(runs);
-  if (more > unit_count / FE_LARGE_BINS_LONGER) return NULL;
+  if (more > units_more(unit_count)) return NULL;
   return pop(bins, unit_count - 1 + more);
 }
 

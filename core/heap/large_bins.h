@@ -22,7 +22,8 @@ struct fe_heap;
  * turns with it: up to such a share of the units of live large blocks, but for a quarter to a half
  * of the units that may wait in any case. */
 #define FE_LARGE_BINS_SHARE_KEPT 4
-/* A run that is longer by such a share does as well. */
+/* A run that is longer by such a share, rounded to whole units, does as well: else sizes on both
+ * sides of a step would need two runs by turns. */
 #define FE_LARGE_BINS_LONGER 8
 
 typedef struct fe_large_bins {
