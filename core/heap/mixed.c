@@ -27,7 +27,7 @@ static void set_in_word(fe_mixed_t *mixed, size_t word, uintptr_t mask, bool is_
   mixed->used[word] = is_used ? mixed->used[word] | mask : mixed->used[word] & ~mask;
 }
 
-static void set_used(fe_mixed_t *mixed, size_t first, size_t count, bool is_used) {
+static inline FE_INLINE void set_used(fe_mixed_t *mixed, size_t first, size_t count, bool is_used) {
   size_t last = first + count - 1;
   size_t word = first / WORD_BITS;
   uintptr_t from_first = UINTPTR_MAX << (first % WORD_BITS);
@@ -42,7 +42,7 @@ static void set_used(fe_mixed_t *mixed, size_t first, size_t count, bool is_used
 }
 
 /* The first granule from `from` on that is used, or is not. The last granule of all is used. */
-static size_t find(const fe_mixed_t *mixed, size_t from, bool is_used) {
+static inline FE_INLINE size_t find(const fe_mixed_t *mixed, size_t from, bool is_used) {
   uintptr_t flip = is_used ? 0 : UINTPTR_MAX;
   size_t word = from / WORD_BITS;
   uintptr_t bits = (mixed->used[word] ^ flip) & (UINTPTR_MAX << (from % WORD_BITS));
@@ -72,7 +72,7 @@ static void set_length(fe_shard_t *shard, size_t first, size_t count) {
 static fe_bins_t *bins_of(fe_heap_t *heap) { return &fe_heap_more_figures(heap)->bins; }
 
 /* How many classes have blocks that fit into so many granules. */
-static unsigned room_of(size_t granules) {
+static inline unsigned room_of(size_t granules) {
   if (granules <= FE_MIXED_FROM / FE_MIXED_GRANULE) return 0;
   if (granules >= FE_MEDIUM_MAX / FE_MIXED_GRANULE) return FE_MIXED_CLASSES;
   size_t size = granules * FE_MIXED_GRANULE;
@@ -80,7 +80,7 @@ static unsigned room_of(size_t granules) {
   return class_index - FE_MIXED_FIRST_CLASS + (fe_class_size(class_index) == size);
 }
 
-static void leave_room(fe_heap_t *heap, const fe_mixed_t *mixed) {
+static inline void leave_room(fe_heap_t *heap, const fe_mixed_t *mixed) {
   fe_bins_t *bins = bins_of(heap);
   if (mixed->room_next != NULL) fe_mixed_of(mixed->room_next)->room_prev = mixed->room_prev;
   if (mixed->room_prev != NULL) {
@@ -91,10 +91,10 @@ static void leave_room(fe_heap_t *heap, const fe_mixed_t *mixed) {
   }
 }
 
-static void enter_room(fe_heap_t *heap, fe_shard_t *shard) {
+static inline void enter_room(fe_heap_t *heap, fe_shard_t *shard, unsigned room) {
   fe_bins_t *bins = bins_of(heap);
   fe_mixed_t *mixed = fe_mixed_of(shard);
-  mixed->room = room_of(mixed->longest_max);
+  mixed->room = room;
   mixed->room_prev = NULL;
   mixed->room_next = bins->room_first[mixed->room];
   if (mixed->room_next != NULL) fe_mixed_of(mixed->room_next)->room_prev = shard;
@@ -104,10 +104,12 @@ static void enter_room(fe_heap_t *heap, fe_shard_t *shard) {
 
 static void set_longest(fe_heap_t *heap, fe_shard_t *shard, size_t longest) {
   fe_mixed_t *mixed = fe_mixed_of(shard);
+  if (longest == mixed->longest_max) return;
   mixed->longest_max = (uint32_t)longest;
-  if (room_of(longest) == mixed->room) return;
+  unsigned room = room_of(longest);
+  if (room == mixed->room) return;
   leave_room(heap, mixed);
-  enter_room(heap, shard);
+  enter_room(heap, shard, room);
 }
 
 /* -- Shards -- */
@@ -123,7 +125,8 @@ static fe_shard_t *add_shard(fe_heap_t *heap) {
   fe_shard_t *shard = fe_shard_init(&run, 0, &heap->inbox, FE_SHARD_MIXED);
   fe_shard_set_state(shard, FE_SHARD_FULL); /* nobody takes blocks out of it on a quick way */
   fe_mixed_t *mixed = fe_mixed_of(shard);
-  *mixed = (fe_mixed_t){.longest_max = LAST_GRANULE + 1 - FIRST_GRANULE,
+  *mixed = (fe_mixed_t){.free_from = FIRST_GRANULE,
+                        .longest_max = LAST_GRANULE + 1 - FIRST_GRANULE,
                         .zero_from = run.is_zero ? FIRST_GRANULE : FE_MIXED_GRANULES};
   set_used(mixed, 0, FIRST_GRANULE, true);
   set_used(mixed, LAST_GRANULE + 1, FE_MIXED_GRANULES - 1 - LAST_GRANULE, true);
@@ -133,7 +136,7 @@ static fe_shard_t *add_shard(fe_heap_t *heap) {
   list->last = shard;
   count_shards(list, 1);
   fe_count_mixed_taken(heap);
-  enter_room(heap, shard);
+  enter_room(heap, shard, room_of(mixed->longest_max));
   fe_census_enter(shard);
   return shard;
 }
@@ -159,26 +162,42 @@ static void use_up_to(fe_mixed_t *mixed, size_t end) {
   if (mixed->zero_from < end) mixed->zero_from = (uint32_t)end;
 }
 
-/* A block of so many granules at the lowest place that has room; NULL: there is none. */
+static void *take(fe_heap_t *heap, fe_shard_t *shard, size_t first, size_t count) {
+  fe_mixed_t *mixed = fe_mixed_of(shard);
+  set_used(mixed, first, count, true);
+  set_length(shard, first, count);
+  if (first >= mixed->zero_from) bins_of(heap)->zero_block = granule_address(shard, first);
+  use_up_to(mixed, first + count);
+  mixed->used_granules += (uint32_t)count;
+  fe_shard_set_used(shard, fe_shard_used(shard) + 1);
+  return granule_address(shard, first);
+}
+
+/* A block of so many granules at the lowest place that has room; NULL: there is none. If it is cut
+ * from what may have been the longest run, the way goes on to the end, so that the next search need
+ * not come here in vain. */
 static void *place(fe_heap_t *heap, fe_shard_t *shard, size_t count) {
   fe_mixed_t *mixed = fe_mixed_of(shard);
+  size_t found = 0; /* granule 0 is used */
   size_t longest = 0;
-  for (size_t first = find(mixed, FIRST_GRANULE, false); first < LAST_GRANULE;) {
+  size_t first = find(mixed, mixed->free_from, false);
+  mixed->free_from = (uint32_t)first;
+  while (first + longest <= LAST_GRANULE) {
     size_t end = find(mixed, first, true);
-    if (end - first >= count) {
-      set_used(mixed, first, count, true);
-      set_length(shard, first, count);
-      if (first >= mixed->zero_from) bins_of(heap)->zero_block = granule_address(shard, first);
-      use_up_to(mixed, first + count);
-      mixed->used_granules += (uint32_t)count;
-      fe_shard_set_used(shard, fe_shard_used(shard) + 1);
-      return granule_address(shard, first);
+    size_t length = end - first;
+    if (found == 0 && length >= count) {
+      found = first;
+      if (length < mixed->longest_max) {
+        longest = mixed->longest_max;
+        break;
+      }
+      length -= count;
     }
-    if (end - first > longest) longest = end - first;
+    if (length > longest) longest = length;
     first = find(mixed, end, false);
   }
   set_longest(heap, shard, longest);
-  return NULL;
+  return found == 0 ? NULL : take(heap, shard, found, count);
 }
 
 /* The same in the shard that has the least room of those that have enough. */
@@ -270,6 +289,7 @@ void *fe_mixed_alloc(fe_heap_t *heap, unsigned class_index, size_t requested) {
 static void free_granules(fe_heap_t *heap, fe_shard_t *shard, size_t first, size_t count) {
   fe_mixed_t *mixed = fe_mixed_of(shard);
   set_used(mixed, first, count, false);
+  if (first < mixed->free_from) mixed->free_from = (uint32_t)first;
   size_t longest = find(mixed, first + count, true) - find_back(mixed, first);
   if (longest > mixed->longest_max) set_longest(heap, shard, longest);
   mixed->used_granules -= (uint32_t)count;

@@ -73,6 +73,7 @@ typedef struct fe_bins {
 /* What a mixed shard has behind its header. */
 typedef struct fe_mixed {
   uint32_t used_granules;
+  uint32_t free_from;   /* no granule before it is free */
   uint32_t longest_max; /* no run of free granules is longer */
   uint32_t zero_from;   /* from this granule on all is zero, and was in no block yet */
   /* Those of the heap's that have as much room. */
