@@ -97,6 +97,7 @@ WORDS = {
     "given_count": (Word("heap.kept.given_count", HOLDER),),
     ("count", "core/heap/mixed.c"): (Word("heap.bins.count", HOLDER),),
     ("bytes", "core/heap/mixed.c"): (Word("heap.bins.bytes", HOLDER),),
+    **{(name, "core/heap/stock.c"): (Word(f"heap.stock.{name}", HOLDER),) for name in ("first", "count", "bytes")},
     ("state", "core/heap/account.c"): (Word("heap.account.state", HOLDER),),
 }
 

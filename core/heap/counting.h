@@ -50,10 +50,16 @@ static inline bool fe_heap_has_more_figures(const fe_heap_t *heap) {
   return atomic_load_explicit((atomic_bool *)has, memory_order_acquire);
 }
 
-/* What is in bins is in the figures of shards as well. */
+/* What waits in the stock. */
+static inline size_t fe_heap_stock_bytes(const fe_heap_t *heap) {
+  if (!fe_heap_has_more_figures(heap)) return 0;
+  return fe_figure_get(&fe_heap_more_figures(heap)->stock.bytes);
+}
+
+/* The same, and what is in bins: all this is in the figures of shards as well. */
 static inline size_t fe_heap_binned_bytes(const fe_heap_t *heap) {
   if (!fe_heap_has_more_figures(heap)) return 0;
-  return fe_figure_get(&fe_heap_more_figures(heap)->bins.bytes);
+  return fe_heap_stock_bytes(heap) + fe_figure_get(&fe_heap_more_figures(heap)->bins.bytes);
 }
 
 /* Units that wait for large blocks. */
@@ -84,10 +90,11 @@ static inline size_t fe_heap_published_bytes(const fe_heap_t *heap) {
          fe_figure_get(&heap->nursery.used_bytes) + fe_heap_large_bytes(heap);
 }
 
-/* For peaks, what waits in bins counts as live: it may have been so since the last look. */
+/* For peaks, what waits in bins counts as live: it may have been so since the last look. There is
+ * one before anything goes to the stock. */
 static inline size_t fe_heap_published_for_peak(const fe_heap_t *heap) {
-  return fe_figure_get(&heap->figures.shard_bytes) + fe_figure_get(&heap->nursery.used_bytes) +
-         fe_heap_large_bytes(heap);
+  return fe_less(fe_figure_get(&heap->figures.shard_bytes), fe_heap_stock_bytes(heap)) +
+         fe_figure_get(&heap->nursery.used_bytes) + fe_heap_large_bytes(heap);
 }
 
 /* What is published now may be a new peak. */
@@ -218,8 +225,8 @@ static inline void fe_count_mixed_alloc(fe_heap_t *heap, fe_shard_t *shard, size
   fe_count(heap, FE_HEAP_MIXED_ALLOC, 1);
 }
 
+/* After fe_count_peak, for one block or for many. */
 static inline void fe_count_mixed_free(fe_heap_t *heap, fe_shard_t *shard, size_t size) {
-  fe_count_peak(heap, NULL);
   fe_publish_mixed(heap, shard, -size);
   fe_count(heap, FE_HEAP_MIXED_FREE, 1);
 }

@@ -17,6 +17,7 @@
 #include "core/heap/large_bins.h"
 #include "core/heap/mixed.h"
 #include "core/heap/size_class.h"
+#include "core/heap/stock.h"
 
 typedef enum fe_heap_event {
   FE_HEAP_NURSERY_ALLOC,
@@ -97,6 +98,7 @@ typedef struct fe_more_figures {
   fe_class_figures_t of_class[FE_FIGURED_CLASSES];
   fe_spares_t spares;
   fe_bins_t bins;
+  fe_stock_t stock;
   fe_large_bins_t large_bins;
   fe_kept_t kept;
 } fe_more_figures_t;

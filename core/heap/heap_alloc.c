@@ -2,6 +2,7 @@
 #include "core/heap/counting.h"
 #include "core/heap/heap.h"
 #include "core/heap/heap_inline.h"
+#include "core/heap/stock.h"
 #include "core/slab/census.h"
 #include "core/slab/remote.h"
 
@@ -222,6 +223,8 @@ static void *alloc(fe_heap_t *heap, request_t request, size_t bytes) {
 }
 
 FE_COLD void *fe_heap_alloc_inside(fe_heap_t *heap, size_t size) {
+  void *block = fe_stock_take(heap, size);
+  if (block != NULL) return block;
   fe_heap_pulse_before_alloc(heap, size);
   return alloc(heap, (request_t){.size = fe_checked_size(size)}, size);
 }

@@ -75,10 +75,12 @@ void fe_kept_give_all(fe_heap_t *heap) {
 void fe_kept_tick(fe_heap_t *heap) {
   if (!fe_heap_has_more_figures(heap)) return;
   fe_kept_t *kept = kept_of(heap);
-  if (fe_heap_kept_units(heap) == 0 && fe_small_figure_get(&kept->given_count) == 0) return;
+  bool has_some = fe_heap_kept_units(heap) > 0 || fe_heap_stock_bytes(heap) > 0;
+  if (!has_some && fe_small_figure_get(&kept->given_count) == 0) return;
   uint32_t now = fe_clock_ms();
   if (now - kept->since_ms < fe_setting(FE_SETTING_PURGE_DELAY_MS)) return;
   uint32_t gate = fe_gate_enter(&heap->gate);
+  fe_stock_tick(heap);
   fe_large_bins_give_aged(heap);
   if (!kept->was_used) give_units(heap);
   kept->was_used = false;

@@ -1,5 +1,6 @@
 /* What a heap keeps for a moment of the units that it does not need, so that what comes and goes
- * leaves the arenas alone: the runs of large blocks (large_bins.h), and a few units of shards.
+ * leaves the arenas alone: the runs of large blocks (large_bins.h), and a few units of shards; and
+ * the stock of blocks in mixed shards (stock.h).
  *
  * They go back when they were of no use for a tick, and whenever the heap is gone through for
  * what it keeps. In between, what waits for shards is there before other units are asked for, and

@@ -70,7 +70,7 @@ static inline size_t place(fe_heap_t *heap, fe_shard_t *shard, size_t size, size
 static inline bool is_new_peak(const fe_heap_t *heap) {
   size_t large_bytes =
       fe_figure_get(&heap->large_taken_bytes) - fe_figure_get(&heap->large_freed.bytes);
-  size_t now = fe_figure_get(&heap->figures.shard_bytes) +
+  size_t now = fe_figure_get(&heap->figures.shard_bytes) - fe_heap_stock_bytes(heap) +
                fe_figure_get(&heap->nursery.used_bytes) + large_bytes;
   return now > fe_figure_get(&heap->figures.peak_bytes);
 }

@@ -3,6 +3,7 @@
 
 #include "core/heap/heap.h"
 #include "core/heap/heap_inline.h"
+#include "core/heap/stock.h"
 #include "core/slab/census.h"
 #include "core/slab/remote.h"
 
@@ -27,7 +28,7 @@ static void set_in_word(fe_mixed_t *mixed, size_t word, uintptr_t mask, bool is_
   mixed->used[word] = is_used ? mixed->used[word] | mask : mixed->used[word] & ~mask;
 }
 
-static void set_used(fe_mixed_t *mixed, size_t first, size_t count, bool is_used) {
+static inline FE_INLINE void set_used(fe_mixed_t *mixed, size_t first, size_t count, bool is_used) {
   size_t last = first + count - 1;
   size_t word = first / WORD_BITS;
   uintptr_t from_first = UINTPTR_MAX << (first % WORD_BITS);
@@ -42,7 +43,7 @@ static void set_used(fe_mixed_t *mixed, size_t first, size_t count, bool is_used
 }
 
 /* The first granule from `from` on that is used, or is not. The last granule of all is used. */
-static size_t find(const fe_mixed_t *mixed, size_t from, bool is_used) {
+static inline FE_INLINE size_t find(const fe_mixed_t *mixed, size_t from, bool is_used) {
   uintptr_t flip = is_used ? 0 : UINTPTR_MAX;
   size_t word = from / WORD_BITS;
   uintptr_t bits = (mixed->used[word] ^ flip) & (UINTPTR_MAX << (from % WORD_BITS));
@@ -72,7 +73,7 @@ static void set_length(fe_shard_t *shard, size_t first, size_t count) {
 static fe_bins_t *bins_of(fe_heap_t *heap) { return &fe_heap_more_figures(heap)->bins; }
 
 /* How many classes have blocks that fit into so many granules. */
-static unsigned room_of(size_t granules) {
+static inline unsigned room_of(size_t granules) {
   if (granules <= FE_MIXED_FROM / FE_MIXED_GRANULE) return 0;
   if (granules >= FE_MEDIUM_MAX / FE_MIXED_GRANULE) return FE_MIXED_CLASSES;
   size_t size = granules * FE_MIXED_GRANULE;
@@ -80,7 +81,7 @@ static unsigned room_of(size_t granules) {
   return class_index - FE_MIXED_FIRST_CLASS + (fe_class_size(class_index) == size);
 }
 
-static void leave_room(fe_heap_t *heap, const fe_mixed_t *mixed) {
+static inline void leave_room(fe_heap_t *heap, const fe_mixed_t *mixed) {
   fe_bins_t *bins = bins_of(heap);
   if (mixed->room_next != NULL) fe_mixed_of(mixed->room_next)->room_prev = mixed->room_prev;
   if (mixed->room_prev != NULL) {
@@ -91,10 +92,10 @@ static void leave_room(fe_heap_t *heap, const fe_mixed_t *mixed) {
   }
 }
 
-static void enter_room(fe_heap_t *heap, fe_shard_t *shard) {
+static inline void enter_room(fe_heap_t *heap, fe_shard_t *shard, unsigned room) {
   fe_bins_t *bins = bins_of(heap);
   fe_mixed_t *mixed = fe_mixed_of(shard);
-  mixed->room = room_of(mixed->longest_max);
+  mixed->room = room;
   mixed->room_prev = NULL;
   mixed->room_next = bins->room_first[mixed->room];
   if (mixed->room_next != NULL) fe_mixed_of(mixed->room_next)->room_prev = shard;
@@ -104,10 +105,12 @@ static void enter_room(fe_heap_t *heap, fe_shard_t *shard) {
 
 static void set_longest(fe_heap_t *heap, fe_shard_t *shard, size_t longest) {
   fe_mixed_t *mixed = fe_mixed_of(shard);
+  if (longest == mixed->longest_max) return;
   mixed->longest_max = (uint32_t)longest;
-  if (room_of(longest) == mixed->room) return;
+  unsigned room = room_of(longest);
+  if (room == mixed->room) return;
   leave_room(heap, mixed);
-  enter_room(heap, shard);
+  enter_room(heap, shard, room);
 }
 
 /* -- Shards -- */
@@ -123,7 +126,8 @@ static fe_shard_t *add_shard(fe_heap_t *heap) {
   fe_shard_t *shard = fe_shard_init(&run, 0, &heap->inbox, FE_SHARD_MIXED);
   fe_shard_set_state(shard, FE_SHARD_FULL); /* nobody takes blocks out of it on a quick way */
   fe_mixed_t *mixed = fe_mixed_of(shard);
-  *mixed = (fe_mixed_t){.longest_max = LAST_GRANULE + 1 - FIRST_GRANULE,
+  *mixed = (fe_mixed_t){.free_from = FIRST_GRANULE,
+                        .longest_max = LAST_GRANULE + 1 - FIRST_GRANULE,
                         .zero_from = run.is_zero ? FIRST_GRANULE : FE_MIXED_GRANULES};
   set_used(mixed, 0, FIRST_GRANULE, true);
   set_used(mixed, LAST_GRANULE + 1, FE_MIXED_GRANULES - 1 - LAST_GRANULE, true);
@@ -133,7 +137,7 @@ static fe_shard_t *add_shard(fe_heap_t *heap) {
   list->last = shard;
   count_shards(list, 1);
   fe_count_mixed_taken(heap);
-  enter_room(heap, shard);
+  enter_room(heap, shard, room_of(mixed->longest_max));
   fe_census_enter(shard);
   return shard;
 }
@@ -159,26 +163,42 @@ static void use_up_to(fe_mixed_t *mixed, size_t end) {
   if (mixed->zero_from < end) mixed->zero_from = (uint32_t)end;
 }
 
-/* A block of so many granules at the lowest place that has room; NULL: there is none. */
+static void *take(fe_heap_t *heap, fe_shard_t *shard, size_t first, size_t count) {
+  fe_mixed_t *mixed = fe_mixed_of(shard);
+  set_used(mixed, first, count, true);
+  set_length(shard, first, count);
+  if (first >= mixed->zero_from) bins_of(heap)->zero_block = granule_address(shard, first);
+  use_up_to(mixed, first + count);
+  mixed->used_granules += (uint32_t)count;
+  fe_shard_set_used(shard, fe_shard_used(shard) + 1);
+  return granule_address(shard, first);
+}
+
+/* A block of so many granules at the lowest place that has room; NULL: there is none. If it is cut
+ * from what may have been the longest run, the way goes on to the end, so that the next search need
+ * not come here in vain. */
 static void *place(fe_heap_t *heap, fe_shard_t *shard, size_t count) {
   fe_mixed_t *mixed = fe_mixed_of(shard);
+  size_t found = 0; /* granule 0 is used */
   size_t longest = 0;
-  for (size_t first = find(mixed, FIRST_GRANULE, false); first < LAST_GRANULE;) {
+  size_t first = find(mixed, mixed->free_from, false);
+  mixed->free_from = (uint32_t)first;
+  while (first + longest <= LAST_GRANULE) {
     size_t end = find(mixed, first, true);
-    if (end - first >= count) {
-      set_used(mixed, first, count, true);
-      set_length(shard, first, count);
-      if (first >= mixed->zero_from) bins_of(heap)->zero_block = granule_address(shard, first);
-      use_up_to(mixed, first + count);
-      mixed->used_granules += (uint32_t)count;
-      fe_shard_set_used(shard, fe_shard_used(shard) + 1);
-      return granule_address(shard, first);
+    size_t length = end - first;
+    if (found == 0 && length >= count) {
+      found = first;
+      if (length < mixed->longest_max) {
+        longest = mixed->longest_max;
+        break;
+      }
+      length -= count;
     }
-    if (end - first > longest) longest = end - first;
+    if (length > longest) longest = length;
     first = find(mixed, end, false);
   }
   set_longest(heap, shard, longest);
-  return NULL;
+  return found == 0 ? NULL : take(heap, shard, found, count);
 }
 
 /* The same in the shard that has the least room of those that have enough. */
@@ -208,21 +228,28 @@ static inline bool put(fe_bins_t *bins, const fe_shard_t *shard, void *ptr, size
   return true;
 }
 
+/* Apart, so that the quick way has nothing to keep for it. */
+static FE_COLD void put_elsewhere(fe_heap_t *heap, fe_shard_t *shard, void *ptr) {
+  if (!fe_stock_put(heap, shard, ptr)) fe_heap_free_inside(heap, shard, ptr);
+}
+
 void fe_bins_put(fe_heap_t *heap, fe_shard_t *shard, void *ptr) {
   fe_bins_t *bins = bins_of(heap);
   size_t limit = atomic_load_explicit(&bins->limit, memory_order_relaxed);
   if (FE_UNLIKELY(!put(bins, shard, ptr, limit))) {
-    fe_heap_free_inside(heap, shard, ptr);
+    put_elsewhere(heap, shard, ptr);
   } else if (FE_UNLIKELY(heap->watch.is_on)) {
     fe_heap_pulse(heap);
   }
 }
 
-/* What the bins may hold, where quick ways are no matter. */
-static size_t limit_of(const fe_heap_t *heap) {
+/* What the bins may hold, where quick ways are no matter: less than all that is not in the stock,
+ * so that the last live block comes by fe_mixed_free. */
+static inline size_t limit_of(const fe_heap_t *heap) {
   if (fe_account_state(&heap->account) != FE_ACCOUNT_OPEN) return 0;
   if (heap->mixed.is_kept) return FE_UNIT_SIZE;
-  size_t all = fe_heap_mixed_bytes(heap);
+  const fe_more_figures_t *figures = fe_heap_more_figures(heap);
+  size_t all = fe_figure_get(&figures->mixed_bytes) - fe_figure_get(&figures->stock.bytes);
   size_t limit = FE_UNIT_SIZE + all / FE_BINS_SHARE;
   return limit < all ? limit : all;
 }
@@ -240,16 +267,125 @@ static bool is_busy(fe_heap_t *heap, unsigned class_index) {
   return *count_of_class(heap, class_index) >= FE_MIXED_BLOCKS_MAX;
 }
 
+/* Makes granules of a block free. */
+static void free_granules(fe_heap_t *heap, fe_shard_t *shard, size_t first, size_t count) {
+  fe_mixed_t *mixed = fe_mixed_of(shard);
+  set_used(mixed, first, count, false);
+  if (first < mixed->free_from) mixed->free_from = (uint32_t)first;
+  size_t longest = find(mixed, first + count, true) - find_back(mixed, first);
+  if (longest > mixed->longest_max) set_longest(heap, shard, longest);
+  mixed->used_granules -= (uint32_t)count;
+  heap->account.held_bytes -= count * FE_MIXED_GRANULE;
+  fe_heap_refund(heap, count * FE_MIXED_GRANULE);
+}
+
+/* Frees a block of a class; whether the shard is empty now. */
+static bool free_block(fe_heap_t *heap, fe_shard_t *shard, void *ptr, unsigned class_index) {
+  size_t size = fe_class_size(class_index);
+  free_granules(heap, shard, fe_mixed_granule_of(shard, ptr), size / FE_MIXED_GRANULE);
+  fe_shard_set_used(shard, fe_shard_used(shard) - 1);
+  fe_count_mixed_free(heap, shard, size);
+  --*count_of_class(heap, class_index);
+  return fe_mixed_of(shard)->used_granules == 0;
+}
+
+static unsigned class_of_block(const fe_shard_t *shard, const void *ptr) {
+  return fe_class_of_larger(fe_mixed_block_size(shard, ptr));
+}
+
+static bool is_only_one(const fe_heap_t *heap, const fe_shard_t *shard) {
+  return shard == heap->mixed.first && shard == heap->mixed.last;
+}
+
+/* The last shard of all goes only if that is wished. */
+static void free_and_give_up(fe_heap_t *heap, void *ptr, unsigned class_index, bool with_last) {
+  fe_shard_t *shard = fe_shard_of(ptr);
+  bool is_empty = free_block(heap, shard, ptr, class_index);
+  if (is_empty && (with_last || !is_only_one(heap, shard))) give_up(heap, shard);
+}
+
+void fe_mixed_take_in(fe_heap_t *heap, fe_shard_t *shard, void *ptr) {
+  fe_count_peak(heap, NULL);
+  bool is_empty = free_block(heap, shard, ptr, class_of_block(shard, ptr));
+  bool is_last = is_empty && is_only_one(heap, shard);
+  if (is_empty && (!is_last || fe_heap_spares_mixed(heap))) give_up(heap, shard);
+  if (is_last) fe_kept_give_all(heap);
+  fe_bins_settle(heap);
+}
+
+static size_t free_list(fe_heap_t *heap, fe_block_t *block, unsigned class_index, bool with_last) {
+  size_t count = 0;
+  while (block != NULL) {
+    fe_block_t *next = fe_block_next(block);
+    free_and_give_up(heap, block, class_index, with_last);
+    count++;
+    block = next;
+  }
+  return count;
+}
+
+size_t fe_mixed_free_list(fe_heap_t *heap, fe_block_t *block, unsigned class_index) {
+  return free_list(heap, block, class_index, false);
+}
+
+static void empty_bins(fe_heap_t *heap, bool with_last) {
+  fe_bins_t *bins = bins_of(heap);
+  fe_count_peak(heap, NULL);
+  for (unsigned i = 0; i < FE_MIXED_CLASSES; i++) {
+    fe_block_t *block = bins->first[i];
+    if (block == NULL) continue;
+    bins->first[i] = NULL;
+    unsigned class_index = i + FE_MIXED_FIRST_CLASS;
+    size_t count = free_list(heap, block, class_index, with_last);
+    fe_bins_count(bins, -count * fe_class_size(class_index), -count);
+  }
+  fe_bins_settle(heap);
+}
+
+/* Whether more waits than a share that stays in any case: emptied each time, the bins would have
+ * nothing when they are asked. */
+static bool waits_much(const fe_heap_t *heap) {
+  return fe_heap_binned_bytes(heap) > fe_heap_mixed_bytes(heap) / FE_BINS_SHARE;
+}
+
+/* Cuts a block from a larger one that waits; NULL: there is none. The account and the figures count
+ * the larger one as freed, and its rest is free. */
+static void *cut(fe_heap_t *heap, unsigned class_index, size_t count) {
+  void *block = fe_stock_take_larger(heap, class_index);
+  if (block == NULL) return NULL;
+  fe_shard_t *shard = fe_shard_of(block);
+  size_t first = fe_mixed_granule_of(shard, block);
+  size_t rest = fe_mixed_length(shard, first) - count;
+  --*count_of_class(heap, class_of_block(shard, block));
+  fe_count_mixed_free(heap, shard, (rest + count) * FE_MIXED_GRANULE);
+  if (rest > 0) free_granules(heap, shard, first + count, rest);
+  heap->account.held_bytes -= count * FE_MIXED_GRANULE;
+  set_length(shard, first, count);
+  return block;
+}
+
+/* A place for a block where what waits lies; NULL: there is none. First the stock is given up, then
+ * the bins. */
+static void *place_in_what_waits(fe_heap_t *heap, unsigned class_index, size_t count) {
+  void *block = cut(heap, class_index, count);
+  if (block == NULL && waits_much(heap) && fe_heap_stock_bytes(heap) > 0) {
+    fe_stock_empty(heap);
+    block = place_anywhere(heap, class_index, count);
+  }
+  if (block == NULL && waits_much(heap)) {
+    empty_bins(heap, false);
+    block = place_anywhere(heap, class_index, count);
+  }
+  return block;
+}
+
 void *fe_mixed_alloc(fe_heap_t *heap, unsigned class_index, size_t requested) {
   if (class_index < FE_MIXED_FIRST_CLASS) return NULL;
   size_t size = fe_class_size(class_index);
   if (is_busy(heap, class_index) || !fe_heap_may_hand_out(heap, size)) return NULL;
   size_t count = size / FE_MIXED_GRANULE;
   void *block = place_anywhere(heap, class_index, count);
-  if (block == NULL && fe_heap_binned_bytes(heap) > fe_heap_mixed_bytes(heap) / FE_BINS_SHARE) {
-    fe_bins_empty(heap);
-    block = place_anywhere(heap, class_index, count);
-  }
+  if (block == NULL) block = place_in_what_waits(heap, class_index, count);
   if (block == NULL) {
     fe_shard_t *shard = add_shard(heap);
     if (shard == NULL) {
@@ -266,72 +402,20 @@ void *fe_mixed_alloc(fe_heap_t *heap, unsigned class_index, size_t requested) {
   return block;
 }
 
-/* Makes granules of a block free. */
-static void free_granules(fe_heap_t *heap, fe_shard_t *shard, size_t first, size_t count) {
-  fe_mixed_t *mixed = fe_mixed_of(shard);
-  set_used(mixed, first, count, false);
-  size_t longest = find(mixed, first + count, true) - find_back(mixed, first);
-  if (longest > mixed->longest_max) set_longest(heap, shard, longest);
-  mixed->used_granules -= (uint32_t)count;
-  heap->account.held_bytes -= count * FE_MIXED_GRANULE;
-  fe_heap_refund(heap, count * FE_MIXED_GRANULE);
-}
-
-/* Whether the shard is empty now. */
-static bool free_block(fe_heap_t *heap, fe_shard_t *shard, void *ptr) {
-  size_t first = fe_mixed_granule_of(shard, ptr);
-  size_t size = fe_mixed_block_size(shard, ptr);
-  free_granules(heap, shard, first, size / FE_MIXED_GRANULE);
-  fe_shard_set_used(shard, fe_shard_used(shard) - 1);
-  fe_count_mixed_free(heap, shard, size);
-  --*count_of_class(heap, fe_class_of_larger(size));
-  return fe_mixed_of(shard)->used_granules == 0;
-}
-
-static bool is_only_one(const fe_heap_t *heap, const fe_shard_t *shard) {
-  return shard == heap->mixed.first && shard == heap->mixed.last;
-}
-
-/* The last shard of all goes only if that is wished. */
-static void free_and_give_up(fe_heap_t *heap, fe_shard_t *shard, void *ptr, bool with_last) {
-  bool is_empty = free_block(heap, shard, ptr);
-  if (is_empty && (with_last || !is_only_one(heap, shard))) give_up(heap, shard);
-}
-
-void fe_mixed_take_in(fe_heap_t *heap, fe_shard_t *shard, void *ptr) {
-  bool is_empty = free_block(heap, shard, ptr);
-  bool is_last = is_empty && is_only_one(heap, shard);
-  if (is_empty && (!is_last || fe_heap_spares_mixed(heap))) give_up(heap, shard);
-  if (is_last) fe_kept_give_all(heap);
-  fe_bins_settle(heap);
-}
-
-static void empty_bins(fe_heap_t *heap, bool with_last) {
-  fe_bins_t *bins = bins_of(heap);
-  for (unsigned i = 0; i < FE_MIXED_CLASSES; i++) {
-    fe_block_t *block = bins->first[i];
-    bins->first[i] = NULL;
-    while (block != NULL) {
-      fe_block_t *next = fe_block_next(block);
-      fe_bins_count(bins, -fe_class_size(i + FE_MIXED_FIRST_CLASS), (size_t)-1);
-      free_and_give_up(heap, fe_shard_of(block), block, with_last);
-      block = next;
-    }
-  }
-  fe_bins_settle(heap);
-}
-
 void fe_mixed_free(fe_heap_t *heap, fe_shard_t *shard, void *ptr) {
-  size_t binned = fe_heap_binned_bytes(heap) + fe_mixed_block_size(shard, ptr);
+  unsigned class_index = class_of_block(shard, ptr);
+  size_t binned = fe_heap_binned_bytes(heap) + fe_class_size(class_index);
   bool is_all = binned >= fe_heap_mixed_bytes(heap);
   bool with_last = is_all && fe_heap_spares_mixed(heap);
+  fe_stock_empty(heap);
   if (!with_last) {
     heap->mixed.is_kept = is_all;
     fe_bins_settle(heap);
     if (put(bins_of(heap), shard, ptr, limit_of(heap))) return;
   }
   empty_bins(heap, with_last);
-  free_and_give_up(heap, shard, ptr, with_last);
+  fe_count_peak(heap, NULL);
+  free_and_give_up(heap, ptr, class_index, with_last);
   if (with_last) fe_kept_give_all(heap);
   fe_bins_settle(heap);
 }
@@ -420,12 +504,19 @@ bool fe_mixed_resize(fe_heap_t *heap, fe_shard_t *shard, void *ptr, size_t size)
 /* -- Bins as a whole -- */
 
 void fe_bins_empty(fe_heap_t *heap) {
+  fe_stock_empty(heap);
   if (fe_heap_binned_bytes(heap) > 0) empty_bins(heap, false);
 }
 
 void fe_bins_settle(fe_heap_t *heap) {
   if (!fe_heap_has_more_figures(heap)) return;
   atomic_store_explicit(&bins_of(heap)->limit, limit_of(heap), memory_order_relaxed);
+}
+
+void fe_bins_settle_below(fe_heap_t *heap) {
+  size_t limit = limit_of(heap);
+  atomic_store_explicit(&bins_of(heap)->limit, limit, memory_order_relaxed);
+  if (FE_UNLIKELY(fe_figure_get(&bins_of(heap)->bytes) > limit)) empty_bins(heap, false);
 }
 
 void fe_bins_mend(fe_heap_t *heap) {

@@ -8,8 +8,9 @@
  * The unit is counted in granules of 64 bytes. Neighbouring free granules are one space again:
  * there is a bit for each granule and no list. That takes a search, so what the holder frees waits
  * as it is, in a bin for its class, where the next one to ask for that class finds it. Taking from
- * bins and putting into them are quick ways: they touch nothing but the bins. When there is no room
- * for a block, or the bins hold many, or all that there is, they are emptied.
+ * bins and putting into them are quick ways: they touch nothing but the bins. What the bins have no
+ * room for waits in the stock (stock.h). When there is no room for a block, or the bins hold all
+ * that there is, both are emptied.
  *
  * To other threads a mixed shard is like a nursery: asleep, until one of them frees a block. */
 #ifndef FERROC_CORE_HEAP_MIXED_H
@@ -42,8 +43,7 @@ typedef struct fe_mixed_list {
 
 /* The bins hold at most so many blocks, each of which may be all that keeps a unit, and at most a
  * unit's bytes and such a share of all. When there is no room for something else, they are emptied
- * if they hold more than that share: emptied each time, they would have nothing when they are
- * asked. */
+ * if more than that share waits. */
 #define FE_BINS_BLOCKS_MAX 32
 #define FE_BINS_SHARE 16
 
@@ -73,6 +73,7 @@ typedef struct fe_bins {
 /* What a mixed shard has behind its header. */
 typedef struct fe_mixed {
   uint32_t used_granules;
+  uint32_t free_from;   /* no granule before it is free */
   uint32_t longest_max; /* no run of free granules is longer */
   uint32_t zero_from;   /* from this granule on all is zero, and was in no block yet */
   /* Those of the heap's that have as much room. */
@@ -119,11 +120,16 @@ void fe_mixed_free(struct fe_heap *heap, fe_shard_t *shard, void *ptr);
 /* Frees a block that others freed. */
 void fe_mixed_take_in(struct fe_heap *heap, fe_shard_t *shard, void *ptr);
 
-/* Frees what waits in bins. Inside, as the holder or where there is none. */
+/* Frees a list of blocks of a class that waited; how many. Inside. */
+size_t fe_mixed_free_list(struct fe_heap *heap, fe_block_t *first, unsigned class_index);
+
+/* Frees what waits in bins and in the stock. Inside, as the holder or where there is none. */
 void fe_bins_empty(struct fe_heap *heap);
 
 /* Sets the limit of the bins anew. */
 void fe_bins_settle(struct fe_heap *heap);
+/* The same, and empties them if they have more. As fe_bins_empty. */
+void fe_bins_settle_below(struct fe_heap *heap);
 
 /* Counts anew what is in the bins, after a quick way was cut off. */
 void fe_bins_mend(struct fe_heap *heap);

@@ -59,6 +59,7 @@ static void reclaim_of_holder(fe_heap_t *heap) {
     return;
   }
   look_through_inbox(heap);
+  fe_stock_empty(heap);
   fe_mixed_collect(heap);
   fe_kept_give_all(heap);
   fe_account_trim(heap);
@@ -82,6 +83,7 @@ static void reclaim_of_nobody(fe_heap_t *heap) {
 
 static bool has_message(fe_heap_t *heap) {
   return fe_inbox_has_some(&heap->inbox) || fe_heap_kept_units(heap) > 0 ||
+         fe_heap_stock_bytes(heap) > 0 ||
          atomic_load_explicit(&heap->emptied_count, memory_order_relaxed) > 0;
 }
 

@@ -85,8 +85,8 @@ static size_t requested_of(size_t used_bytes, size_t requested, size_t whole) {
 }
 
 static void add_mixed(fe_heap_stats_t *sum, const fe_more_figures_t *figures) {
-  size_t binned_bytes = fe_figure_get(&figures->bins.bytes);
-  size_t binned_count = fe_figure_get(&figures->bins.count);
+  size_t binned_bytes = fe_figure_get(&figures->bins.bytes) + fe_figure_get(&figures->stock.bytes);
+  size_t binned_count = fe_figure_get(&figures->bins.count) + fe_figure_get(&figures->stock.count);
   size_t used_bytes = fe_less(fe_figure_get(&figures->mixed_bytes), binned_bytes);
   size_t placed_count = fe_figure_get(&figures->event[FE_HEAP_MIXED_ALLOC]) -
                         fe_figure_get(&figures->event[FE_HEAP_MIXED_FREE]);

@@ -2,6 +2,8 @@
  * a size, and are given up for others as soon as these need the room. Blocks grow and shrink where
  * they are.
  */
+#include <time.h>
+
 #include "tests/core/resize_ways.h"
 
 /* Above what lies in nurseries, and so that a dozen fit into a unit. */
@@ -77,23 +79,121 @@ static void figures_leave_them_out(void **state) {
   fe_heap_destroy(heap);
 }
 
-/* Of all that is freed at the limit other sizes can be made. */
-static void a_limit_counts_what_lives(void **state) {
+/* Long enough for the next tick. */
+static void let_time_pass(void) { nanosleep(&(struct timespec){.tv_nsec = 120000000}, NULL); }
+
+/* Frees that have nothing to do with the bins look at the clock. */
+static void come_by(fe_heap_t *heap) {
+  for (size_t i = 0; i < 40; i++) fe_heap_free(heap, new_block(heap, 2 * UNIT_BYTES));
+}
+
+/* A heap with many blocks, which has no tick before time passes. */
+static fe_heap_t *new_heap_between_ticks(void) {
+  assert_true(fe_option_set("purge_delay_ms", "1000000"));
+  fe_heap_t *heap = fe_heap_create(NULL);
+  fill(heap, MANY, SIZE);
+  come_by(heap);
+  return heap;
+}
+
+static void destroy(fe_heap_t *heap) {
+  fe_heap_destroy(heap);
+  assert_true(fe_option_set("purge_delay_ms", "50"));
+}
+
+/* What the bins have no room for, the stock has: there, too, what was freed last is had first. */
+static void more_wait_than_bins_hold(void **state) {
   (void)state;
   skip_without_bins();
-  enum { LIMIT = 24 * SIZE };
-  fe_heap_t *parent = fe_heap_create(&(fe_heap_options_t){.memory_limit = LIMIT});
+  enum { IN_BINS = 32, FREED = 100 };
+  fe_heap_t *heap = new_heap_between_ticks();
+  free_range(heap, 0, FREED);
+  for (size_t i = IN_BINS; i-- > 0;) assert_ptr_equal(fe_heap_alloc(heap, SIZE), many[i]);
+  for (size_t i = FREED; i-- > IN_BINS;) assert_ptr_equal(fe_heap_alloc(heap, SIZE), many[i]);
+  destroy(heap);
+}
+
+/* Where there is no other room, a smaller block is a part of one that waits. */
+static void a_smaller_block_is_cut_from_one_that_waits(void **state) {
+  (void)state;
+  skip_without_bins();
+  enum { SMALLER = SIZE / 4 * 3, FREED = 60 };
+  fe_heap_t *heap = new_heap_between_ticks();
+  free_range(heap, 0, FREED);
+  fe_heap_stats_t before = stats_of(heap);
+  /* There may be room for a few behind other blocks. */
+  void *smaller[FREED];
+  size_t count = 0;
+  do {
+    smaller[count] = new_block(heap, SMALLER);
+  } while (smaller[count++] != many[FREED - 1] && count < FREED);
+  assert_ptr_equal(smaller[count - 1], many[FREED - 1]);
+  assert_int_equal(stats_of(heap).committed_bytes, before.committed_bytes);
+  for (size_t i = FREED; i < MANY; i++) assert_true(pattern_holds(many[i], SIZE, SIZE));
+  for (size_t i = 0; i < count; i++) fe_heap_free(heap, smaller[i]);
+  free_range(heap, FREED, MANY);
+  fe_heap_collect(heap, false);
+  assert_int_equal(stats_of(heap).mixed_shard_count, 0);
+  destroy(heap);
+}
+
+/* Of all that waits, only what bins hold may count for a peak. */
+static void what_waits_is_no_peak(void **state) {
+  (void)state;
+  skip_without_bins();
+  enum { COUNT = 400, IN_BINS = 32 };
+  fe_heap_t *heap = fe_heap_create(NULL);
+  fill(heap, COUNT, SIZE);
+  size_t peak_bytes = stats_of(heap).peak_used_bytes;
+  free_range(heap, 0, COUNT / 4);
+  new_block(heap, COUNT / 4 * SIZE);
+  size_t most = peak_bytes + IN_BINS * (SIZE + SIZE / 8);
+  assert_in_range(stats_of(heap).peak_used_bytes, peak_bytes, most);
+  fe_heap_destroy(heap);
+}
+
+/* Of all that is freed at the limit other sizes can be made. */
+static void expect_limit_counts_what_lives(size_t limit_blocks) {
+  size_t limit = limit_blocks * SIZE;
+  fe_heap_t *parent = fe_heap_create(&(fe_heap_options_t){.memory_limit = limit});
   fe_heap_t *heap = fe_heap_create(&(fe_heap_options_t){.parent = parent});
   for (size_t size = SIZE; size >= SIZE / 2; size -= SIZE / 8) {
     size_t count = 0;
     while (count < MANY && (many[count] = fe_heap_alloc(heap, size)) != NULL) count++;
     size_t block_bytes = fe_malloc_size(many[0]);
-    assert_in_range(LIMIT - fe_heap_used_bytes(heap), 0, block_bytes - 1);
+    assert_in_range(limit - fe_heap_used_bytes(heap), 0, block_bytes - 1);
     assert_int_equal(fe_heap_used_bytes(heap), count * block_bytes);
     free_range(heap, 0, count);
   }
   fe_heap_destroy(heap);
   fe_heap_destroy(parent);
+}
+
+static void a_limit_counts_what_lives(void **state) {
+  (void)state;
+  skip_without_bins();
+  expect_limit_counts_what_lives(24);
+  expect_limit_counts_what_lives(200);
+}
+
+/* Others live on, so that it waits. */
+static void what_waits_is_had_at_the_limit(void **state) {
+  (void)state;
+  skip_without_bins();
+  enum { LIMIT = 400 * SIZE };
+  fe_heap_t *heap = fe_heap_create(&(fe_heap_options_t){.memory_limit = LIMIT});
+  size_t count = 0;
+  while (count < MANY && (many[count] = fe_heap_alloc(heap, SIZE)) != NULL) count++;
+  fe_heap_free(heap, many[--count]);
+  /* It may do without asking for each block, and so have a stock. */
+  fe_heap_set_limit(heap, 2 * LIMIT);
+  free_range(heap, 0, count / 4);
+  fe_heap_set_limit(heap, LIMIT);
+  void *block;
+  size_t block_bytes = 1;
+  while ((block = fe_heap_alloc(heap, 2 * SIZE)) != NULL) block_bytes = fe_malloc_size(block);
+  assert_in_range(LIMIT - fe_heap_used_bytes(heap), 0, block_bytes - 1);
+  fe_heap_destroy(heap);
 }
 
 /* Freed neighbours become one space when there is no other. */
@@ -139,16 +239,23 @@ static void all_goes_back_with_the_last_block(void **state) {
   fe_heap_destroy(heap);
 }
 
-/* What waits is at most 32 blocks, each of which may be all that keeps a unit. */
+/* What waits is at most a third of the most that there was a moment ago, and after a tick 32
+ * blocks, each of which may be all that keeps a unit. */
 static void not_much_waits(void **state) {
   (void)state;
   skip_without_bins();
   fe_heap_t *heap = fe_heap_create(NULL);
   fill(heap, MANY, SIZE);
+  size_t most_bytes = stats_of(heap).committed_bytes;
   free_range(heap, 40, MANY);
   fe_heap_stats_t stats = stats_of(heap);
-  /* Freed in order, they lie side by side. */
-  assert_in_range(stats.committed_bytes, 0, stats.used_bytes + 32 * SIZE + 4 * UNIT_BYTES);
+  size_t at_most = stats.used_bytes + 32 * SIZE + 4 * UNIT_BYTES;
+  assert_in_range(stats.committed_bytes, 0, at_most + most_bytes / 3 + UNIT_BYTES);
+  let_time_pass();
+  come_by(heap);
+  stats = stats_of(heap);
+  /* Freed in order, they lie side by side. The runs of `come_by` may wait, too. */
+  assert_in_range(stats.committed_bytes, 0, at_most + 3 * UNIT_BYTES);
   fe_heap_collect(heap, false);
   assert_in_range(stats_of(heap).committed_bytes, 0, stats.used_bytes + 3 * UNIT_BYTES);
   fe_heap_destroy(heap);
@@ -183,6 +290,24 @@ static void few_stay_when_others_free_the_rest(void **state) {
   assert_in_range(stats.committed_bytes, 0, (1 + 32) * UNIT_BYTES);
   assert_int_equal(fe_heap_used_bytes(heap), 0);
   fe_heap_destroy(heap);
+}
+
+static void trim(void *nothing) {
+  (void)nothing;
+  fe_trim();
+}
+
+/* What waits beyond the bins is there for others while the holder does nothing. */
+static void others_get_back_what_waits(void **state) {
+  (void)state;
+  skip_without_bins();
+  fe_heap_t *heap = new_heap_between_ticks();
+  free_range(heap, 40, MANY);
+  run_in_thread(trim, NULL);
+  fe_heap_stats_t stats = {.struct_size = sizeof stats};
+  assert_true(fe_heap_stats_peek(heap, &stats));
+  assert_in_range(stats.committed_bytes, 0, stats.used_bytes + 32 * SIZE + 4 * UNIT_BYTES);
+  destroy(heap);
 }
 
 /* What is not asked for again shall not keep their units for good. */
@@ -294,12 +419,17 @@ static void all_sizes_change_all_the_time(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       test_that(what_was_freed_last_is_had_first),
+      test_that(more_wait_than_bins_hold),
+      test_that(a_smaller_block_is_cut_from_one_that_waits),
       test_that(figures_leave_them_out),
+      test_that(what_waits_is_no_peak),
       test_that(a_limit_counts_what_lives),
+      test_that(what_waits_is_had_at_the_limit),
       test_that(larger_blocks_find_the_room_of_smaller_ones),
       test_that(larger_blocks_find_the_room_between_others),
       test_that(all_goes_back_with_the_last_block),
       test_that(not_much_waits),
+      test_that(others_get_back_what_waits),
       test_that(few_stay_when_others_free_the_rest),
       test_that(they_are_given_up_when_much_was_freed),
       test_that(blocks_change_their_size_where_they_are),
