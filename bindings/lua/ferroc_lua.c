@@ -23,6 +23,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bindings/lua/install.h"
+
 #if LUA_VERSION_NUM != 504
 #error "ferroc_lua.c is written for Lua 5.4"
 #endif
@@ -358,6 +360,8 @@ fe_heap_t *fe_lua_heap(lua_State *L) {
   void *ud;
   lua_Alloc alloc = lua_getallocf(L, &ud);
   if (alloc == fe_lua_alloc) return ud != NULL ? ud : fe_thread_heap();
+  fe_heap_t *installed = fe_lua_installed_heap(alloc, ud);
+  if (installed != NULL) return installed;
   fe_lua_state_t *state = alloc == alloc_until_closed ? ud : find_state(L);
   return state != NULL ? state->heap : NULL;
 }

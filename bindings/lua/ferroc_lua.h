@@ -79,6 +79,17 @@ FE_API void fe_lua_close(lua_State *L);
  * another allocator, only the thread that runs the state may ask. */
 FE_API fe_heap_t *fe_lua_heap(lua_State *L);
 
+/* Gives a private heap to a state that exists already, as those of luaL_newstate: blocks that are
+ * there stay with the allocator they have, new and growing ones are the heap's, which ends with the
+ * state. memory_limit: for these, in bytes; 0 is no limit. The host closes it by lua_close. On a
+ * state that has a ferroc heap: nothing. False and errno ENOMEM: there is no memory, and all is as
+ * before. The thread that runs the state. */
+FE_API bool fe_lua_install(lua_State *L, size_t memory_limit);
+
+/* The module `ferroc`, a lua_CFunction; see README.md:
+ * luaL_requiref(L, "ferroc", luaopen_ferroc, 0). */
+FE_API int luaopen_ferroc(lua_State *L);
+
 /* The bytes that the blocks in the state's heap take, and the most they may take (0: no limit).
  * Setting 0 lifts the limit; setting returns what it was before. A limit below what is in use is
  * allowed. On a state without a ferroc heap: 0, and setting says on stderr that it does nothing. */

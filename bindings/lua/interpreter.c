@@ -15,6 +15,7 @@
 
 /* What the options say. */
 typedef struct fe_command_line {
+  const fe_interpreter_option_t *options; /* the host's */
   int argc;
   char **argv;
   int script;             /* its index in argv; 0: there is none */
@@ -23,8 +24,10 @@ typedef struct fe_command_line {
   bool is_interactive;    /* -i */
   bool is_isolated;       /* -E */
   bool has_statements;    /* -e */
+  bool wants_help;        /* --help, where the host has options */
   const char *bad_option; /* the first option that cannot be obeyed, or NULL */
   bool lacks_argument;    /* that is what is wrong with it; else it is unknown */
+  bool is_refused;        /* its value is wrong, which the host has said */
 } fe_command_line_t;
 
 /* The whole run, handed to the protected function that does it. */
@@ -51,9 +54,47 @@ static const char *argument_of_option(const fe_command_line_t *line, int index) 
   return option[2] != '\0' ? option + 2 : line->argv[index + 1];
 }
 
+/* The host's option of such a name, which may have a value behind it; NULL: there is none. */
+static const fe_interpreter_option_t *find_long(const fe_command_line_t *line, const char *word) {
+  size_t length = strcspn(word, "=");
+  const fe_interpreter_option_t *option = line->options;
+  for (; option != NULL && option->name != NULL; option++) {
+    bool is_named = strlen(option->name) == length && strncmp(option->name, word, length) == 0;
+    if (is_named && (option->value_name != NULL || word[length] == '\0')) return option;
+  }
+  return NULL;
+}
+
+/* How many words an option takes that begins with "--"; 0: it is none, or its value is missing. */
+static int count_words_of_long(const fe_command_line_t *line, int index) {
+  const char *word = line->argv[index] + 2;
+  const fe_interpreter_option_t *option = find_long(line, word);
+  if (option == NULL) return 0;
+  if (option->value_name == NULL || strchr(word, '=') != NULL) return 1;
+  return index + 1 < line->argc ? 2 : 0;
+}
+
+/* The same as read_option for these. */
+static int read_long_option(fe_command_line_t *line, int index) {
+  const char *word = line->argv[index] + 2;
+  line->bad_option = line->argv[index];
+  if (line->options != NULL && strcmp(word, "help") == 0) line->wants_help = true;
+  const fe_interpreter_option_t *option = find_long(line, word);
+  if (line->wants_help || option == NULL) return 0;
+  int word_count = count_words_of_long(line, index);
+  line->lacks_argument = word_count == 0;
+  if (word_count == 0) return 0;
+  const char *equals = strchr(word, '=');
+  line->is_refused = !option->set(equals != NULL ? equals + 1 : line->argv[index + word_count - 1]);
+  if (line->is_refused) return 0;
+  line->bad_option = NULL;
+  return word_count;
+}
+
 /* Notes what an option asks for. Returns how many words it takes, or 0 when it is wrong. */
 static int read_option(fe_command_line_t *line, int index) {
   const char *option = line->argv[index];
+  if (option[1] == '-') return read_long_option(line, index);
   bool takes_argument = option[1] == 'e' || option[1] == 'l';
   line->bad_option = option;
   if (option[1] == '\0' || strchr("eilvEW", option[1]) == NULL) return 0;
@@ -79,8 +120,9 @@ static int read_option(fe_command_line_t *line, int index) {
   return word_count;
 }
 
-static fe_command_line_t read_command_line(int argc, char **argv) {
-  fe_command_line_t line = {.argc = argc, .argv = argv};
+static fe_command_line_t read_command_line(int argc, char **argv,
+                                           const fe_interpreter_option_t *options) {
+  fe_command_line_t line = {.options = options, .argc = argc, .argv = argv};
   int index = 1;
   while (index < argc && argv[index][0] == '-' && argv[index][1] != '\0') {
     if (strcmp(argv[index], "--") == 0) {
@@ -98,12 +140,8 @@ static fe_command_line_t read_command_line(int argc, char **argv) {
   return line;
 }
 
-static void print_usage(const fe_interpreter_run_t *run) {
-  const fe_command_line_t *line = &run->command_line;
-  const char *format =
-      line->lacks_argument ? "%s: '%s' needs argument\n" : "%s: unrecognized option '%s'\n";
-  fprintf(stderr, format, run->name, line->bad_option);
-  fprintf(stderr,
+static void print_usage(const fe_interpreter_run_t *run, FILE *file) {
+  fprintf(file,
           "usage: %s [options] [script [arguments]]\n"
           "  -e code    run the code\n"
           "  -l name    require the module and keep it in a global of its name\n"
@@ -111,10 +149,34 @@ static void print_usage(const fe_interpreter_run_t *run) {
           "  -i         go on interactively when the script has ended\n"
           "  -v         print the version\n"
           "  -E         take nothing from environment variables\n"
-          "  -W         turn warnings on\n"
-          "  --         end of the options\n"
-          "  -          end of the options; the script is read from standard input\n",
+          "  -W         turn warnings on\n",
           run->name);
+  const fe_interpreter_option_t *option = run->host->options;
+  for (; option != NULL && option->name != NULL; option++) {
+    bool has_value = option->value_name != NULL;
+    fprintf(file, "  --%s%s%s\n             %s\n", option->name, has_value ? " " : "",
+            has_value ? option->value_name : "", option->help);
+  }
+  if (run->host->options != NULL) fputs("  --help     print this\n", file);
+  fputs(
+      "  --         end of the options\n"
+      "  -          end of the options; the script is read from standard input\n",
+      file);
+}
+
+/* The exit code when the options let nothing be run. */
+static int refuse_options(const fe_interpreter_run_t *run) {
+  const fe_command_line_t *line = &run->command_line;
+  if (line->wants_help) {
+    print_usage(run, stdout);
+    return EXIT_SUCCESS;
+  }
+  if (line->is_refused) return EXIT_FAILURE;
+  const char *format =
+      line->lacks_argument ? "%s: '%s' needs argument\n" : "%s: unrecognized option '%s'\n";
+  fprintf(stderr, format, run->name, line->bad_option);
+  print_usage(run, stderr);
+  return EXIT_FAILURE;
 }
 
 /* -- The steps of a run ---------------------------------------------------------------------- */
@@ -173,6 +235,10 @@ static bool run_options(lua_State *L, const fe_interpreter_run_t *run) {
   int end = line->script != 0 ? line->script : line->argc;
   for (int index = 1; index < end; index++) {
     const char *option = line->argv[index];
+    if (option[1] == '-' && option[2] != '\0') {
+      index += count_words_of_long(line, index) - 1;
+      continue;
+    }
     if (option[1] == 'W') lua_warning(L, "@on", 0);
     if (option[1] != 'e' && option[1] != 'l') continue;
     const char *argument = argument_of_option(line, index);
@@ -266,12 +332,9 @@ int fe_interpreter_main(int argc, char **argv, const fe_interpreter_host_t *host
   bool is_named = argc > 0 && argv[0][0] != '\0';
   fe_interpreter_run_t run = {.host = host,
                               .name = is_named ? argv[0] : host->name,
-                              .command_line = read_command_line(argc, argv)};
+                              .command_line = read_command_line(argc, argv, host->options)};
   fe_go_to_users_folder();
-  if (run.command_line.bad_option != NULL) {
-    print_usage(&run);
-    return EXIT_FAILURE;
-  }
+  if (run.command_line.bad_option != NULL) return refuse_options(&run);
   lua_State *L = host->new_state();
   if (L == NULL) {
     fprintf(stderr, "%s: cannot create state: not enough memory\n", run.name);

@@ -207,7 +207,7 @@ CASES = {
 # The first line of the message is lua's, the list of options is in ferroc-lua's own words.
 USAGE_ERRORS = {
     "unknown option": ["-x"],
-    "unknown long option": ["--help"],
+    "unknown long option": ["--helpful"],
     "unknown option after a good one": ["-v", "-x", "args.lua"],
     "unknown option after text": ["-e", "print(1)", "-x"],
     "letters after -v": ["-vv"],
