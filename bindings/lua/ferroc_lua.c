@@ -340,8 +340,18 @@ lua_State *fe_lua_newstate(const fe_lua_options_t *options) {
 
 /* -- The other public functions -------------------------------------------------------------- */
 
+static bool is_installed(lua_State *L) {
+  void *ud;
+  lua_Alloc alloc = lua_getallocf(L, &ud);
+  return fe_lua_installed_heap(alloc, ud) != NULL;
+}
+
 void fe_lua_close(lua_State *L) {
   if (L == NULL) return;
+  if (is_installed(L)) {
+    lua_close(L);
+    return;
+  }
   if (atomic_load_explicit(&depth_of_finalizers, memory_order_relaxed) == 0) probe_depth();
   fe_lua_closing_t closing = {.registry = lua_topointer(L, LUA_REGISTRYINDEX),
                               .state = find_state(L)};

@@ -81,9 +81,9 @@ FE_API fe_heap_t *fe_lua_heap(lua_State *L);
 
 /* Gives a private heap to a state that exists already, as those of luaL_newstate: blocks that are
  * there stay with the allocator they have, new and growing ones are the heap's, which ends with the
- * state. memory_limit: for these, in bytes; 0 is no limit. The host closes it by lua_close. On a
- * state that has a ferroc heap: nothing. False and errno ENOMEM: there is no memory, and all is as
- * before. The thread that runs the state. */
+ * state. memory_limit: for these, in bytes; 0 is no limit. lua_close and fe_lua_close both end such
+ * a state object by object. On a state that has a ferroc heap: nothing. False and errno ENOMEM:
+ * there is no memory, and all is as before. The thread that runs the state. */
 FE_API bool fe_lua_install(lua_State *L, size_t memory_limit);
 
 /* The module `ferroc`, a lua_CFunction; see README.md:

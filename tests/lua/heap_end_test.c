@@ -2,6 +2,7 @@
  * whatever a script did with the debug library to the sentinel that tells. The linker puts a
  * counter around fe_heap_destroy (--wrap=fe_heap_destroy).
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -264,6 +265,44 @@ static void an_allocator_may_be_set_back(void **state) {
   assert_int_equal(counter.free_count, freed);
 }
 
+static void an_installed_heap_ends_with_its_state(void **state) {
+  (void)state;
+  void (*const close_functions[])(lua_State *) = {lua_close, fe_lua_close};
+  for (int i = 0; i < 2; i++) {
+    lua_State *L = luaL_newstate();
+    assert_non_null(L);
+    luaL_openlibs(L);
+    run_lua(L, "early = { 'early' } for i = 1, 100 do early[i] = ('x'):rep(i) end");
+    assert_null(fe_lua_heap(L));
+    assert_true(fe_lua_install(L, 0));
+    fe_heap_t *heap = fe_lua_heap(L);
+    assert_non_null(heap);
+    run_lua(L, some_work);
+    run_lua(L, "for i = 1, 10000 do early[i] = { i } end assert(early[10000][1] == 10000)");
+    assert_true(fe_lua_used_memory(L) > 500000);
+    assert_true(fe_lua_install(L, 1));
+    assert_ptr_equal(fe_lua_heap(L), heap);
+    assert_int_equal(fe_lua_memory_limit(L), 0);
+    destroy_count = 0;
+    close_functions[i](L);
+    assert_int_equal(destroy_count, 1);
+    assert_ptr_equal(destroyed, heap);
+  }
+}
+
+static void without_room_nothing_is_installed(void **state) {
+  (void)state;
+  lua_State *L = luaL_newstate();
+  assert_non_null(L);
+  errno = 0;
+  assert_false(fe_lua_install(L, 1));
+  assert_int_equal(errno, ENOMEM);
+  assert_null(fe_lua_heap(L));
+  luaL_openlibs(L);
+  run_lua(L, some_work);
+  lua_close(L);
+}
+
 static void a_hosts_heap_outlives_its_state(void **state) {
   (void)state;
   fe_heap_t *heap = fe_heap_create(NULL);
@@ -291,6 +330,8 @@ int main(void) {
       cmocka_unit_test(a_host_may_change_the_allocator),
       cmocka_unit_test(a_counting_allocator_comes_out_even),
       cmocka_unit_test(an_allocator_may_be_set_back),
+      cmocka_unit_test(an_installed_heap_ends_with_its_state),
+      cmocka_unit_test(without_room_nothing_is_installed),
       cmocka_unit_test(a_hosts_heap_outlives_its_state),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,6 +18,13 @@ static bool has_global(lua_State *L, const char *name) {
   return has;
 }
 
+/* Up to Lua 5.4.2 it is an ordinary error if it comes from a library. */
+static void run_out_of_memory(lua_State *L, const char *code) {
+  assert_int_not_equal(try_lua(L, code), LUA_OK);
+  assert_non_null(strstr(lua_tostring(L, -1), "not enough memory"));
+  lua_settop(L, 0);
+}
+
 /* -- Libraries -- */
 
 static void each_library_comes_alone(void **state) {
@@ -91,7 +98,7 @@ static void a_limit_may_be_for_what_comes_on_top(void **state) {
   size_t limit = fe_lua_memory_limit(L);
   assert_int_equal(limit, fe_lua_used_memory(L) + 100 * KIB);
   run_lua(L, "kept = ('x'):rep(40000) kept = nil");
-  assert_int_equal(try_lua(L, "kept = ('x'):rep(110000)"), LUA_ERRMEM);
+  run_out_of_memory(L, "kept = ('x'):rep(110000)");
   fe_lua_close(L);
   L = state_with((fe_lua_options_t){.memory_limit = SIZE_MAX, .limits_use_after_start = true});
   run_lua(L, "local t = { 1, 2, 3 }");
@@ -148,8 +155,8 @@ static void states_share_a_parents_limit(void **state) {
   fe_lua_options_t options = {.libraries = FE_LUA_LIBRARIES, .parent = tenant};
   lua_State *first = state_with(options);
   lua_State *second = state_with(options);
-  assert_int_equal(try_lua(first, "kept = {} for i = 1, 1e6 do kept[i] = { i } end"), LUA_ERRMEM);
-  assert_int_equal(try_lua(second, "kept = ('x'):rep(200000)"), LUA_ERRMEM);
+  run_out_of_memory(first, "kept = {} for i = 1, 1e6 do kept[i] = { i } end");
+  run_out_of_memory(second, "kept = ('x'):rep(200000)");
   run_lua(first, "kept = nil collectgarbage()");
   run_lua(second, "kept = ('x'):rep(200000)");
   fe_lua_close(first);
@@ -178,7 +185,7 @@ static void a_host_hears_of_failures_and_of_whom(void **state) {
                                                .on_error = note_error,
                                                .user_data = &last_error});
   error_count = 0;
-  assert_int_equal(try_lua(L, "kept = ('x'):rep(300000)"), LUA_ERRMEM);
+  run_out_of_memory(L, "kept = ('x'):rep(300000)");
   assert_true(error_count > 0);
   assert_int_equal(last_error, FE_ERROR_LIMIT);
   fe_lua_close(L);
