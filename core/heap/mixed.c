@@ -33,7 +33,7 @@ static inline FE_INLINE void set_used(fe_mixed_t *mixed, size_t first, size_t co
   size_t word = first / WORD_BITS;
   uintptr_t from_first = UINTPTR_MAX << (first % WORD_BITS);
   uintptr_t to_last = UINTPTR_MAX >> (WORD_BITS - 1 - last % WORD_BITS);
-  if (word == last / WORD_BITS) {
+  if (FE_MIXED_WORDS == 1 || word == last / WORD_BITS) {
     set_in_word(mixed, word, from_first & to_last, is_used);
     return;
   }
@@ -48,7 +48,7 @@ static inline FE_INLINE size_t find(const fe_mixed_t *mixed, size_t from, bool i
   size_t word = from / WORD_BITS;
   uintptr_t bits = (mixed->used[word] ^ flip) & (UINTPTR_MAX << (from % WORD_BITS));
   while (bits == 0) {
-    if (++word == FE_MIXED_WORDS) return FE_MIXED_GRANULES;
+    if (++word >= FE_MIXED_WORDS) return FE_MIXED_GRANULES;
     bits = mixed->used[word] ^ flip;
   }
   return word * WORD_BITS + fe_lowest_bit(bits);

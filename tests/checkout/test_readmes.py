@@ -16,7 +16,7 @@ READMES = ["README.md", "bindings/lua/README.md", "bindings/python/README.md", "
            "tests/litmus/README.md", "tests/model/README.md"]
 
 COMMAND = re.compile(r"""(\w+=("[^"]*"|\S+)\ )*
-                     ((\./bazelw|bazel|bazel-bin/\S+|tests/\S+\.sh|pip|python3|cc|cmake|export)\ .*|tools/\S+\.sh|\.ci/run)
+                     ((\./bazelw|bazel|bazel-bin/\S+|tests/\S+\.sh|pip|python3|lua5\.4|cc|cmake|export)\ .*|tools/\S+\.sh|\.ci/run)
                      |LD_PRELOAD=\S+\ .*""", re.VERBOSE)
 
 #: What commands must print, if it matters. The copy has script.lua, script.py and program.c.
