@@ -1,6 +1,8 @@
 /* fe_arenas_stats: what the figures of the memory below heaps say. */
 #include "tests/core/figures.h"
 
+#include <unistd.h>
+
 /* -- Memory of one's own, where every unit is known -- */
 
 /* Aligned by hand: Valgrind loads a program without minding what it asks for. */
@@ -104,10 +106,46 @@ static void arenas_count_what_their_base_does(void **state) {
   assert_true(fe_arenas_destroy(arenas));
 }
 
+/* Slow calls, over some time, that take and give no units: the large block's run waits for it. */
+static void *work_lightly(fe_heap_t *heap, void *block) {
+  enum { TURNS = 30, CALLS = 100 };
+  for (size_t turn = 0; turn < TURNS; turn++) {
+    usleep(3000);
+    for (size_t i = 0; i < CALLS; i++) {
+      fe_heap_free(heap, block);
+      block = fe_heap_alloc(heap, 100000);
+      require(block != NULL);
+    }
+  }
+  return block;
+}
+
+/* Whoever comes by looks for memory to give back as long as some waits, and no longer. */
+static void purges_end_when_all_has_gone_back(void **state) {
+  (void)state;
+  if (IS_CHECKED) skip(); /* there each free gives units back */
+  require(fe_option_set("purge_delay_ms", "1"));
+  fe_arenas_t *arenas = fe_arenas_create(&counting_base, NULL, 0);
+  fe_context_t *context = fe_context_create(arenas);
+  fe_heap_t *heap = new_heap(context);
+  fe_heap_free(heap, fe_heap_alloc(heap, 3 * MIB));
+  void *block = work_lightly(heap, NULL);
+  fe_arenas_stats_t stats = arenas_stats_of(arenas);
+  assert_true(stats.purges > 0);
+  assert_int_equal(stats.purgeable_bytes, 0);
+  work_lightly(heap, block);
+  assert_int_equal(arenas_stats_of(arenas).purges, stats.purges);
+  fe_heap_destroy(heap);
+  assert_true(fe_context_destroy(context));
+  assert_true(fe_arenas_destroy(arenas));
+  require(fe_option_set("purge_delay_ms", "50"));
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       test_that(arenas_count_units),
       test_that(arenas_count_what_their_base_does),
+      test_that(purges_end_when_all_has_gone_back),
   };
   return cmocka_run_group_tests_name("stats_arenas", tests, NULL, NULL);
 }
