@@ -63,7 +63,7 @@ static void commit_may_come_to_its_end(void **state) {
   static char *blocks[MOST];
   for (size_t i = 0; page_size_at(i) != 0; i++) {
     checking_base_init(&ground.checking, page_size_at(i));
-    ground.checking.committed_max = 3 * SLAB_BYTES;
+    ground.checking.committed_max = 4 * SLAB_BYTES;
     make_ground();
     size_t size = 5 * UNIT_BYTES / 2;
     size_t first_count = 0;

@@ -113,7 +113,7 @@ static void *work_lightly(fe_heap_t *heap, void *block) {
     usleep(3000);
     for (size_t i = 0; i < CALLS; i++) {
       fe_heap_free(heap, block);
-      block = fe_heap_alloc(heap, 100000);
+      block = fe_heap_alloc(heap, 3 * UNIT_BYTES / 2);
       require(block != NULL);
     }
   }
