@@ -45,6 +45,7 @@ typedef struct fe_lua_state {
 /* One running fe_lua_close. They nest when a finalizer closes another state. */
 typedef struct fe_lua_closing {
   const void *registry;           /* tells whose sentinel may jump here */
+  bool is_probe;                  /* of a state of probe_depth */
   fe_lua_state_t *volatile state; /* NULL: not known yet to be one of fe_lua_newstate's */
   char *frame;                    /* of the function that called lua_close */
   jmp_buf finalizers_done;
@@ -71,11 +72,12 @@ static void end_state(fe_lua_state_t *state) {
 
 /* -- How deep lua_close calls finalizers ----------------------------------------------------- */
 
-/* From the frame of close_state to that of a finalizer; 0: not known yet. The same for all states
- * and all threads. */
+/* From the frame of close_state to that of on_sentinel_finalized; 0: not known yet. The same for
+ * all states and all threads. */
 static _Atomic(size_t) depth_of_finalizers;
 
-/* Of the function that this is inlined into. */
+/* Where the frame of a function is counted from differs from machine to machine, and may go by how
+ * large it is: only frames of the same function can be compared. */
 #define FRAME() ((char *)__builtin_frame_address(0))
 
 static size_t depth_below(const fe_lua_closing_t *closing, const char *frame) {
@@ -89,34 +91,6 @@ static __attribute__((noinline)) void close_state(lua_State *L, fe_lua_closing_t
   innermost_closing = closing;
   if (setjmp(closing->finalizers_done) == 0) lua_close(L);
   innermost_closing = closing->outer;
-}
-
-static int on_probe_finalized(lua_State *L) {
-  (void)L;
-  /* Relaxed: it is the same number whoever finds it out. */
-  atomic_store_explicit(&depth_of_finalizers, depth_below(innermost_closing, FRAME()),
-                        memory_order_relaxed);
-  return 0;
-}
-
-static int create_probe(lua_State *L) {
-  lua_createtable(L, 0, 1);
-  lua_pushcfunction(L, on_probe_finalized);
-  lua_setfield(L, -2, "__gc");
-  lua_pushvalue(L, -1);
-  lua_setmetatable(L, -2);
-  return 0;
-}
-
-/* Closes a state that has nothing but one finalizer. Without memory for it nothing is known, and
- * the next one tries again. */
-static void probe_depth(void) {
-  lua_State *L = lua_newstate(fe_lua_alloc, NULL);
-  if (L == NULL) return;
-  lua_pushcfunction(L, create_probe);
-  if (lua_pcall(L, 0, 0, 0) != LUA_OK) lua_settop(L, 0);
-  fe_lua_closing_t closing = {.registry = NULL};
-  close_state(L, &closing);
 }
 
 /* -- The sentinel ---------------------------------------------------------------------------- */
@@ -143,6 +117,14 @@ static bool may_jump(lua_State *L, const fe_lua_state_t *state, const char *fram
   return depth_below(innermost_closing, frame) == depth;
 }
 
+/* The sentinel of a state that is closed to find out the depth. */
+static void note_depth(const char *frame) {
+  if (innermost_closing == NULL || !innermost_closing->is_probe) return;
+  /* Relaxed: it is the same number whoever finds it out. */
+  atomic_store_explicit(&depth_of_finalizers, depth_below(innermost_closing, frame),
+                        memory_order_relaxed);
+}
+
 /* The sentinel's finalizer; its upvalue is the fe_lua_state_t. Within fe_lua_close it does not
  * return, if it may jump: Lua holds no lock while a finalizer runs, and nobody looks at a closed
  * state again, so abandoning lua_close here leaves nothing behind. Else the host has called
@@ -150,12 +132,16 @@ static bool may_jump(lua_State *L, const fe_lua_state_t *state, const char *fram
  * registry (with the debug library) may be finalized at any time: nothing more than that is done
  * for it either. */
 static int on_sentinel_finalized(lua_State *L) {
+  const char *frame = FRAME();
   fe_lua_state_t *state = lua_touserdata(L, lua_upvalueindex(1));
-  if (state == NULL) return 0; /* a script has set the upvalue */
+  if (state == NULL) { /* or a script has set the upvalue */
+    note_depth(frame);
+    return 0;
+  }
   lua_settop(L, 1);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &sentinel_key);
   bool is_closing = is_left_to_closing(state) && lua_rawequal(L, 1, 2);
-  if (is_closing && may_jump(L, state, FRAME())) longjmp(innermost_closing->finalizers_done, 1);
+  if (is_closing && may_jump(L, state, frame)) longjmp(innermost_closing->finalizers_done, 1);
   void *ud;
   lua_Alloc alloc = lua_getallocf(L, &ud);
   if (alloc == alloc_until_closed) return 0;
@@ -180,6 +166,18 @@ static int create_sentinel(lua_State *L) {
   lua_pushvalue(L, -1);
   lua_setmetatable(L, -2);
   return 0;
+}
+
+/* Closes a state that has nothing but a sentinel. Without memory for it nothing is known, and the
+ * next one tries again. */
+static void probe_depth(void) {
+  lua_State *L = lua_newstate(fe_lua_alloc, NULL);
+  if (L == NULL) return;
+  lua_pushcfunction(L, create_sentinel);
+  lua_pushlightuserdata(L, NULL);
+  if (lua_pcall(L, 1, 0, 0) != LUA_OK) lua_settop(L, 0);
+  fe_lua_closing_t closing = {.is_probe = true};
+  close_state(L, &closing);
 }
 
 /* NULL: the state was not made by fe_lua_newstate, or its sentinel is not in the registry any more,
