@@ -99,8 +99,9 @@ FE_API size_t fe_lua_set_memory_limit(lua_State *L, size_t bytes);
 
 /* Calls a function of the host's in protected mode, with `argument` as light userdata, while the
  * state's own limit (not a parent's) is lifted, and sets it again after that. Returns the status of
- * lua_pcall; the function's results, or the error, are left on the stack. For what the host has to
- * do with a state that may be at its limit. The thread that runs the state. */
+ * lua_pcall; the function's results, or the error, are left on the stack (LUA_ERRMEM and nothing,
+ * if that cannot grow). For what the host has to do with a state that may be at its limit. The
+ * thread that runs the state. */
 FE_API int fe_lua_without_limit(lua_State *L, lua_CFunction function, void *argument);
 
 #ifdef __cplusplus

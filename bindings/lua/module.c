@@ -2,8 +2,8 @@
 #include <errno.h>
 #include <lauxlib.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "bindings/lua/ferroc_lua.h"
 
@@ -57,15 +57,21 @@ static int stats_table(lua_State *L) {
 
 /* -- Limits -- */
 
-static int memory_limit(lua_State *L) {
-  bool has_limit = !lua_isnoneornil(L, 1);
+/* The argument; more than there are addresses is as much as there are. */
+static size_t limit_argument(lua_State *L) {
   lua_Integer limit = luaL_optinteger(L, 1, 0);
   luaL_argcheck(L, limit >= 0, 1, "bytes, or 0 for no limit");
+  return (lua_Unsigned)limit < SIZE_MAX ? (size_t)limit : SIZE_MAX;
+}
+
+static int memory_limit(lua_State *L) {
+  bool has_limit = !lua_isnoneornil(L, 1);
+  size_t limit = limit_argument(L);
   if (fe_lua_heap(L) == NULL) {
     if (has_limit) return luaL_error(L, "this state has no ferroc heap: call ferroc.install()");
     return lua_pushnil(L), 1;
   }
-  size_t before = has_limit ? fe_lua_set_memory_limit(L, (size_t)limit) : fe_lua_memory_limit(L);
+  size_t before = has_limit ? fe_lua_set_memory_limit(L, limit) : fe_lua_memory_limit(L);
   return lua_pushinteger(L, (lua_Integer)before), 1;
 }
 
@@ -102,9 +108,7 @@ static int heap_map(lua_State *L) {
 /* -- States that exist already -- */
 
 static int install(lua_State *L) {
-  lua_Integer limit = luaL_optinteger(L, 1, 0);
-  luaL_argcheck(L, limit >= 0, 1, "bytes, or 0 for no limit");
-  if (fe_lua_install(L, (size_t)limit)) return lua_pushboolean(L, true), 1;
+  if (fe_lua_install(L, limit_argument(L))) return lua_pushboolean(L, true), 1;
   lua_pushnil(L);
   lua_pushliteral(L, "not enough memory");
   return 2;
