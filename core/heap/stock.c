@@ -109,6 +109,8 @@ static inline bool put(fe_heap_t *heap, fe_block_t *block, size_t size) {
   fe_stock_t *stock = &figures->stock;
   bool is_open = fe_account_state(&heap->account) == FE_ACCOUNT_OPEN;
   if (FE_UNLIKELY(!is_open || is_last(figures, size))) return false;
+  /* Above a limit that was lowered, the next block has to ask. */
+  if (FE_UNLIKELY(fe_budget_is_passed(&heap->budget))) return false;
   if (FE_UNLIKELY(!has_room(figures, size)) && !make_room(heap, size)) return false;
   fe_count_peak(heap, NULL);
   unsigned index = fe_class_of_larger(size) - FE_MIXED_FIRST_CLASS;

@@ -416,6 +416,27 @@ static void all_sizes_change_all_the_time(void **state) {
   fe_heap_destroy(heap);
 }
 
+/* Half is freed, and more is live than a lowered limit allows: no more can be had than what the
+ * bins hold, which nobody else looks into. */
+static void little_is_had_again_above_a_lowered_limit(void **state) {
+  (void)state;
+  enum { COUNT = 400, BINS_BLOCKS = 32, MEDIUM = MEDIUM_MAX / 6 };
+  static void *many[COUNT];
+  fe_heap_t *parent = fe_heap_create(NULL);
+  fe_heap_t *heap = fe_heap_create(&(fe_heap_options_t){.parent = parent});
+  for (size_t i = 0; i < COUNT; i++) {
+    many[i] = fe_heap_alloc(heap, MEDIUM);
+    assert_non_null(many[i]);
+  }
+  fe_heap_set_limit(parent, fe_heap_used_bytes(heap) / 4);
+  for (size_t i = 0; i < COUNT / 2; i++) fe_heap_free(heap, many[i]);
+  size_t count = 0;
+  while (count <= BINS_BLOCKS && fe_heap_alloc(heap, MEDIUM) != NULL) count++;
+  assert_in_range(count, 0, BINS_BLOCKS);
+  fe_heap_destroy(heap);
+  fe_heap_destroy(parent);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       test_that(what_was_freed_last_is_had_first),
@@ -425,6 +446,7 @@ int main(void) {
       test_that(what_waits_is_no_peak),
       test_that(a_limit_counts_what_lives),
       test_that(what_waits_is_had_at_the_limit),
+      test_that(little_is_had_again_above_a_lowered_limit),
       test_that(larger_blocks_find_the_room_of_smaller_ones),
       test_that(larger_blocks_find_the_room_between_others),
       test_that(all_goes_back_with_the_last_block),
